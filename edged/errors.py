@@ -1,0 +1,55 @@
+"""One exception class per way to recover, each with the exit code (sysexits) that a command ends with."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class EdgedError(Exception):
+    """Anything that edged raises on purpose. The text says what was wrong, where, and what to do."""
+
+    exit_code: ClassVar[int] = 70
+
+
+class UsageError(EdgedError):
+    """A command was called with words that do not fit. Recover: call it again, corrected."""
+
+    exit_code = 64
+
+
+class BadImageError(EdgedError):
+    """A picture cannot be read, or is too large to be read safely. Recover: leave it out, go on with the next."""
+
+    exit_code = 65
+
+
+class ModelError(EdgedError):
+    """A model or its package cannot be used. Recover: another model, or a repaired package."""
+
+    exit_code = 65
+
+
+class UnavailableError(EdgedError):
+    """A service or device is not there now (broker, port, camera). Recover: wait and try again."""
+
+    exit_code = 69
+
+
+class SourceError(UnavailableError):
+    """A source of frames cannot be opened or stopped giving frames. Recover: close it, open it again later."""
+
+
+class WorkerError(EdgedError):
+    """The inference worker died, hung or spoke garbage. Recover: start another; one frame is lost."""
+
+
+class PermissionDeniedError(EdgedError):
+    """The operating system says no. Recover: change owner, group or mode as the text says."""
+
+    exit_code = 77
+
+
+class ConfigError(EdgedError):
+    """The configuration is wrong; holds every finding, one a line. Recover: mend the file."""
+
+    exit_code = 78
