@@ -1,0 +1,267 @@
+"""One worker process, seen from the daemon: started, asked with a deadline, killed, reaped. It never comes back to life."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import logging
+import mmap
+import os
+import select
+import signal
+import socket
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edged.engine.worker import wire
+from edged.errors import ModelError, WorkerError
+
+log = logging.getLogger(__name__)
+
+# The worker's folder becomes a package of its own name, so that nothing else of edged is importable there and another
+# interpreter's sys.path stays as it is (the empty entry, the working directory, is taken out).
+BOOTSTRAP = """
+import sys, types
+sys.path[:] = [entry for entry in sys.path if entry]
+package = types.ModuleType("edged_worker")
+package.__path__ = [sys.argv[1]]
+sys.modules["edged_worker"] = package
+from edged_worker.main import main
+main(*map(int, sys.argv[2:]))
+"""
+START_SECONDS = 30.0  # importing a runtime; a Pi with a worn card needs some of it
+REAP_SECONDS = 2.0  # a killed process that is not gone by then sits in the kernel (D state)
+MAX_TENSOR_BYTES = 64 * 1024 * 1024
+LAST_WORDS_BYTES = 4096
+
+Said = TypeVar("Said", bound=wire.Message)
+
+
+class Mapped:
+    """A model in a worker: its tensors, and the memory that both sides map.
+
+    Attributes:
+        inputs, outputs: shape, dtype and quantisation of each tensor, as the runtime gives them.
+        arrays_in, arrays_out: numpy views of the shared memory, in the same order.
+    """
+
+    def __init__(self, slot: int, inputs: tuple[wire.TensorSpec, ...], outputs: tuple[wire.TensorSpec, ...]) -> None:
+        self.slot = slot
+        self.inputs = inputs
+        self.outputs = outputs
+        starts, size = wire.offsets(inputs + outputs)
+        if size > MAX_TENSOR_BYTES:
+            raise ModelError(f"the model's tensors take {size} bytes; {MAX_TENSOR_BYTES} is the most that is taken")
+        self.fd = os.memfd_create(f"edged-slot-{slot}", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+        os.ftruncate(self.fd, size)
+        fcntl.fcntl(self.fd, fcntl.F_ADD_SEALS, fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SEAL)
+        self._memory = mmap.mmap(self.fd, size)
+        arrays: list[NDArray[np.generic]] = [
+            np.ndarray(spec.shape, dtype=spec.dtype, buffer=self._memory, offset=start)
+            for spec, start in zip(inputs + outputs, starts, strict=True)
+        ]
+        self.arrays_in = tuple(arrays[: len(inputs)])
+        self.arrays_out = tuple(arrays[len(inputs) :])
+
+    def seconds(self) -> float:
+        """How long the last `invoke()` took."""
+        return float(wire.SECONDS.unpack_from(self._memory, 0)[0])
+
+    def error(self) -> str:
+        """What the runtime said when it raised."""
+        (length,) = wire.ERROR.unpack_from(self._memory, wire.ERROR_OFFSET)
+        start = wire.ERROR_OFFSET + wire.ERROR.size
+        return self._memory[start : start + min(length, wire.MAX_ERROR)].decode(errors="replace")
+
+    def close_fd(self) -> None:
+        """The worker has it mapped: the descriptor is no longer needed, the mapping stays."""
+        os.close(self.fd)
+
+
+class WorkerProcess:
+    """A running worker. Every call has a deadline on the monotonic clock; past it, the worker is killed.
+
+    One thread at a time; only `interrupt` may come from another.
+
+    Raises (every method):
+        WorkerError: the worker died, hung or spoke garbage; it is dead and reaped when this is raised.
+    """
+
+    def __init__(self, python: Path | None = None) -> None:
+        self._control, far_control = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        far_request, self._request_fd = os.pipe()
+        self._reply_fd, far_reply = os.pipe()
+        self._stderr_fd, far_stderr = os.pipe()
+        os.set_blocking(far_stderr, False)  # a worker must not hang because nobody reads its complaints
+        os.set_blocking(self._stderr_fd, False)
+        far = (far_control.fileno(), far_request, far_reply)
+        arguments = [str(python or sys.executable), "-c", BOOTSTRAP, str(Path(__file__).parent / "worker")]
+        arguments += [str(number) for number in (*far, os.getpid())]
+        self._words = b""
+        self._models: dict[int, Mapped] = {}
+        self._ended: str | None = None
+        # The kernel kills the worker when the *thread* that started it ends (PR_SET_PDEATHSIG), so a thread is kept.
+        self._starter = ThreadPoolExecutor(1, thread_name_prefix="worker-starter")
+        try:
+            self._process = self._starter.submit(
+                subprocess.Popen,
+                arguments,
+                stdin=subprocess.DEVNULL,
+                stdout=far_stderr,
+                stderr=far_stderr,
+                pass_fds=far,
+                process_group=0,  # Ctrl-C in a terminal goes to the daemon alone
+            ).result()
+        except OSError as error:
+            self._ended = "never started"
+            self._close()
+            raise WorkerError(f"cannot start the inference worker with {arguments[0]}: {error}") from error
+        finally:
+            far_control.close()
+            for fd in (far_request, far_reply, far_stderr):
+                os.close(fd)
+        self.pid = self._process.pid
+        self.runtime: wire.Ready | None = None
+
+    def wait_ready(self, seconds: float = START_SECONDS) -> wire.Ready:
+        """Wait until the runtime is imported."""
+        self.runtime = self._expect(wire.Ready, time.monotonic() + seconds)
+        return self.runtime
+
+    def load(self, slot: int, path: Path, *, threads: int, seconds: float) -> Mapped:
+        """Load a `.tflite` file into a slot, map its memory and run it once.
+
+        Raises:
+            ModelError: the runtime refuses the file, or its tensors are larger than is sensible.
+        """
+        deadline = time.monotonic() + seconds
+        self._say(wire.Load(slot, str(path), threads))
+        shape = self._expect(wire.Loaded, deadline)
+        mapped = Mapped(slot, shape.inputs, shape.outputs)
+        try:
+            socket.send_fds(self._control, [wire.encode(wire.Map(slot))], [mapped.fd])
+        except OSError as error:
+            raise self.died(f"control channel: {error}") from error
+        finally:
+            mapped.close_fd()
+        self._expect(wire.Mapped, deadline)
+        self._models[slot] = mapped
+        return mapped
+
+    def unload(self, slot: int, *, seconds: float) -> None:
+        """Forget a slot."""
+        self._models.pop(slot, None)
+        self._say(wire.Unload(slot))
+        self._expect(wire.Mapped, time.monotonic() + seconds)
+
+    def measure(self, slot: int, count: int, *, seconds: float) -> float:
+        """Median seconds of `count` bare `invoke()` calls."""
+        self._say(wire.Measure(slot, count))
+        return self._expect(wire.Measured, time.monotonic() + seconds).median_seconds
+
+    def infer(self, slot: int, *, seconds: float) -> float:
+        """Run the model on what lies in its input memory. Returns the seconds that `invoke()` took.
+
+        Raises:
+            ModelError: the runtime raised (its words are in the text); the worker lives on.
+        """
+        try:
+            os.write(self._request_fd, bytes([slot]))
+        except OSError as error:
+            raise self.died(str(error)) from error
+        self._wait(self._reply_fd, time.monotonic() + seconds, "an inference")
+        reply = os.read(self._reply_fd, 2)
+        if not reply:
+            raise self.died("closed its pipe")
+        if reply == bytes([slot | wire.FAILED]):
+            raise ModelError(f"the model cannot be run: {self._models[slot].error()}")
+        if reply != bytes([slot]):
+            raise self.died(f"sent garbage for a reply ({reply!r})")
+        return self._models[slot].seconds()
+
+    def died(self, what: str) -> WorkerError:
+        """Kill it if it still lives, and give the error that says how it ended."""
+        self.kill()
+        lines = [line for line in self._words.decode(errors="replace").splitlines() if line and "INFO: " not in line]
+        words = f"; its last words: {lines[-1]}" if lines else ""
+        return WorkerError(f"the inference worker (pid {self.pid}) {what}; {self._ended}{words}")
+
+    def interrupt(self) -> None:
+        """SIGKILL without waiting: whoever waits for an answer gets a WorkerError. For another thread than the owner's."""
+        with contextlib.suppress(OSError):
+            self._process.kill()
+
+    def kill(self) -> None:
+        """SIGKILL, and wait until it is gone (bounded). Does nothing when it has ended."""
+        if self._ended is not None:
+            return
+        self._process.kill()
+        try:
+            code = self._process.wait(REAP_SECONDS)
+            self._ended = f"killed by {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
+        except subprocess.TimeoutExpired:
+            self._ended = f"does not die within {REAP_SECONDS:g} s of SIGKILL (it sits in the kernel); left behind"
+        self._drain()
+        self._close()
+
+    def _close(self) -> None:
+        self._control.close()
+        for fd in (self._request_fd, self._reply_fd, self._stderr_fd):
+            os.close(fd)
+        self._starter.shutdown(wait=False)
+
+    def _say(self, message: wire.Message) -> None:
+        try:
+            self._control.send(wire.encode(message))
+        except OSError as error:
+            raise self.died(f"control channel: {error}") from error
+
+    def _expect(self, kind: type[Said], deadline: float) -> Said:
+        self._wait(self._control.fileno(), deadline, f"'{kind.__name__}'")
+        try:
+            packet = self._control.recv(wire.MAX_PACKET)
+            if not packet:
+                raise self.died("closed its control channel")
+            message = wire.decode(packet)
+        except (OSError, wire.WireError) as error:
+            raise self.died(f"spoke garbage: {error}") from error
+        if isinstance(message, wire.Failed):
+            if message.kind == "model":
+                raise ModelError(f"the model cannot be loaded: {message.error}")
+            raise self.died(f"cannot run: {message.error}")
+        if not isinstance(message, kind):
+            raise self.died(f"answered {type(message).__name__} where {kind.__name__} was due")
+        return message
+
+    def _wait(self, fd: int, deadline: float, what: str) -> None:
+        """Return when `fd` has something to read; read what the worker complains of meanwhile."""
+        poll = select.poll()
+        poll.register(fd, select.POLLIN)
+        poll.register(self._stderr_fd, select.POLLIN)
+        while True:
+            left = deadline - time.monotonic()
+            ready = dict(poll.poll(left * 1000)) if left > 0 else {}
+            if fd in ready:
+                return
+            if not ready:
+                if time.monotonic() >= deadline:
+                    raise self.died(f"did not give {what} in time")
+                continue
+            if not self._drain():
+                poll.unregister(self._stderr_fd)  # closed: the process is ending, and `fd` will say so
+
+    def _drain(self) -> bool:
+        """Take in what the worker printed. False at the end of its output."""
+        data = None
+        with contextlib.suppress(BlockingIOError):
+            while data := os.read(self._stderr_fd, LAST_WORDS_BYTES):
+                log.debug("worker %s: %s", self.pid, data.decode(errors="replace").rstrip())
+                self._words = (self._words + data)[-LAST_WORDS_BYTES:]
+        return data != b""

@@ -1,0 +1,153 @@
+"""The worker: one thread answers frames, one answers control messages, and it dies with its daemon."""
+
+from __future__ import annotations
+
+import ctypes
+import mmap
+import os
+import platform
+import signal
+import socket
+import statistics
+import sys
+import threading
+import time
+from typing import Dict, List, Optional
+
+import numpy as np
+
+from . import wire
+from .runtime import Interpreter, Runtime, specs
+
+PR_SET_PDEATHSIG = 1
+
+
+class Slot:
+    """One loaded model and, once the daemon has sent it, the memory that both sides map."""
+
+    def __init__(self, interpreter: Interpreter) -> None:
+        self.interpreter = interpreter
+        self.inputs = specs(interpreter.get_input_details())
+        self.outputs = specs(interpreter.get_output_details())
+        self._input_ids = [int(entry["index"]) for entry in interpreter.get_input_details()]
+        self._output_ids = [int(entry["index"]) for entry in interpreter.get_output_details()]
+        self._memory: Optional[mmap.mmap] = None
+        self._arrays: "List[np.ndarray[tuple[int, ...], np.dtype[np.generic]]]" = []
+
+    def map(self, fd: int) -> None:
+        """Map the daemon's memory, and run once: first-use costs belong to loading, not to the first frame."""
+        tensors = self.inputs + self.outputs
+        starts, size = wire.offsets(tensors)
+        self._memory = mmap.mmap(fd, size)
+        self._arrays = [
+            np.frombuffer(self._memory, dtype=spec.dtype, count=spec.nbytes // wire.ITEM_BYTES[spec.dtype], offset=start)
+            .reshape(spec.shape)
+            for spec, start in zip(tensors, starts)
+        ]
+        self.infer()
+
+    def infer(self) -> bool:
+        """Label what lies in the memory. False when the runtime raised; the reason is then in the header."""
+        memory = self._memory
+        if memory is None:
+            return False
+        count = len(self._input_ids)
+        try:
+            for tensor_id, array in zip(self._input_ids, self._arrays):
+                self.interpreter.set_tensor(tensor_id, array)
+            start = time.perf_counter()
+            self.interpreter.invoke()
+            seconds = time.perf_counter() - start
+            for tensor_id, array in zip(self._output_ids, self._arrays[count:]):
+                array[...] = self.interpreter.get_tensor(tensor_id)
+        except (RuntimeError, ValueError) as error:
+            text = str(error).encode(errors="replace")[: wire.MAX_ERROR]
+            wire.ERROR.pack_into(memory, wire.ERROR_OFFSET, len(text))
+            start_of_text = wire.ERROR_OFFSET + wire.ERROR.size
+            memory[start_of_text : start_of_text + len(text)] = text
+            return False
+        wire.SECONDS.pack_into(memory, 0, seconds)
+        return True
+
+
+class Worker:
+    """The slots, and the two loops that serve them."""
+
+    def __init__(self, control: socket.socket, request_fd: int, reply_fd: int) -> None:
+        self._control = control
+        self._request_fd = request_fd
+        self._reply_fd = reply_fd
+        self._slots: Dict[int, Slot] = {}
+        self._runtime = Runtime()
+
+    def run(self) -> None:
+        """Serve until the daemon closes the request pipe."""
+        control = threading.Thread(target=self._serve_control, name="control", daemon=True)
+        control.start()
+        while True:
+            request = os.read(self._request_fd, 1)
+            if not request:
+                return
+            slot = self._slots.get(request[0])
+            done = slot is not None and slot.infer()
+            os.write(self._reply_fd, request if done else bytes([request[0] | wire.FAILED]))
+
+    def _serve_control(self) -> None:
+        try:
+            self._send(wire.Ready(self._runtime.name, self._runtime.version, platform.python_version()))
+            while True:
+                packet, fds, _, _ = socket.recv_fds(self._control, wire.MAX_PACKET, 1)
+                if not packet:
+                    break
+                self._send(self._answer(wire.decode(packet), fds))
+        except BaseException as error:  # noqa: BLE001  a worker whose control is lost is of no use: end it, with the reason
+            print("control channel:", repr(error), file=sys.stderr, flush=True)
+        finally:
+            os._exit(0)
+
+    def _answer(self, message: wire.Message, fds: "list[int]") -> wire.Message:
+        if isinstance(message, wire.Load):
+            try:
+                slot = Slot(self._runtime.interpreter(message.path, message.threads))
+                self._slots[message.slot] = slot
+            except (ValueError, RuntimeError, OSError, KeyError) as error:
+                return wire.Failed("model", str(error) or repr(error))
+            return wire.Loaded(message.slot, slot.inputs, slot.outputs)
+        if isinstance(message, wire.Map):
+            self._slots[message.slot].map(fds[0])
+            os.close(fds[0])
+            return wire.Mapped(message.slot)
+        if isinstance(message, wire.Unload):
+            self._slots.pop(message.slot, None)
+            return wire.Mapped(message.slot)
+        if isinstance(message, wire.Measure):
+            return wire.Measured(self._measure(self._slots[message.slot].interpreter, message.count))
+        raise wire.WireError(f"{type(message).__name__} is not for a worker")
+
+    @staticmethod
+    def _measure(interpreter: Interpreter, count: int) -> float:
+        seconds = []
+        for _ in range(count):
+            start = time.perf_counter()
+            interpreter.invoke()
+            seconds.append(time.perf_counter() - start)
+        return statistics.median(seconds)
+
+    def _send(self, message: wire.Message) -> None:
+        self._control.send(wire.encode(message))
+
+
+def main(control_fd: int, request_fd: int, reply_fd: int, parent: int) -> None:
+    """Run until the daemon ends or closes the pipes."""
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:  # it died before the line above took hold
+        os._exit(0)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the daemon's to answer
+    control = socket.socket(fileno=control_fd)
+    try:
+        worker = Worker(control, request_fd, reply_fd)
+    except ImportError as error:
+        control.send(wire.encode(wire.Failed("runtime", str(error))))
+        os._exit(0)
+    worker.run()
+    os._exit(0)  # a runtime's destructors may hang on a sick device; the kernel cleans up faster
