@@ -1,0 +1,1 @@
+"""Pure functions: a frame to a tensor, scores to labels."""

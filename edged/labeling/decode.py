@@ -1,0 +1,88 @@
+"""Scores to labels: dequantised, filtered, best first."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edged.engine.worker.wire import TensorSpec
+from edged.errors import ModelError
+from edged.labeling.label import Label
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """Which labels are wanted.
+
+    Attributes:
+        threshold: least confidence; a label at exactly the threshold counts.
+        max_results: at most so many labels.
+        allow: texts or slugs of the only labels wanted; empty means all.
+        deny: texts or slugs of labels that are not wanted.
+    """
+
+    threshold: float = 0.0
+    max_results: int = 10
+    allow: frozenset[str] = frozenset()
+    deny: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class LabelSet:
+    """A model's labels by class index, and which of them a choice lets through (None: all)."""
+
+    texts: tuple[str, ...]
+    wanted: NDArray[np.bool_] | None
+
+    @classmethod
+    def of(cls, texts: Sequence[str], slugs: Sequence[str], choice: Choice) -> LabelSet:
+        """Apply the allow and deny lists once, so that a frame costs no string comparison."""
+        wanted = None
+        if choice.allow or choice.deny:
+            names = list(zip(texts, slugs, strict=True))
+            wanted = np.array([_wanted(choice, text, slug) for text, slug in names], dtype=np.bool_)
+        return cls(tuple(texts), wanted)
+
+
+def _wanted(choice: Choice, text: str, slug: str) -> bool:
+    if choice.allow and not choice.allow & {text, slug}:
+        return False
+    return not choice.deny & {text, slug}
+
+
+def class_count(spec: TensorSpec) -> int:
+    """The number of classes of an output [1, N] or [1, 1, 1, N].
+
+    Raises:
+        ModelError: the output is not a classifier's.
+    """
+    if len(spec.shape) not in (2, 4) or any(side != 1 for side in spec.shape[:-1]):
+        raise ModelError(f"the model's output is {list(spec.shape)}; a classifier's is [1, classes] or [1, 1, 1, classes]")
+    if spec.dtype not in ("uint8", "int8", "float32"):
+        raise ModelError(f"the model's output is {spec.dtype}; a classifier's is uint8, int8 or float32")
+    return spec.shape[-1]
+
+
+def decode(scores: NDArray[np.generic], spec: TensorSpec, labels: LabelSet, choice: Choice) -> tuple[Label, ...]:
+    """The wanted labels at or above the threshold, best first, ties by index.
+
+    Args:
+        scores: one output tensor, in the model's own type.
+        spec: its quantisation: confidence = (score - zero_point) * scale, computed in float64, since the difference of two
+            uint8 does not fit into one.
+        labels: the model's labels.
+        choice: which of them are wanted.
+    """
+    flat = scores.reshape(-1)
+    confidences = flat.astype(np.float64)
+    if spec.scale > 0:
+        confidences = (confidences - spec.zero_point) * spec.scale
+    passing = confidences >= choice.threshold  # False for NaN too
+    if labels.wanted is not None:
+        passing &= labels.wanted
+    indices = np.flatnonzero(passing)
+    best = indices[np.argsort(-confidences[indices], kind="stable")][: choice.max_results]
+    return tuple(Label(labels.texts[index], float(confidences[index]), int(index)) for index in best)
