@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:
+    from edged.config.finding import Finding
 
 
 class EdgedError(Exception):
@@ -53,3 +56,7 @@ class ConfigError(EdgedError):
     """The configuration is wrong; holds every finding, one a line. Recover: mend the file."""
 
     exit_code = 78
+
+    def __init__(self, text: str, findings: tuple[Finding, ...] = ()) -> None:
+        super().__init__(text)
+        self.findings = findings

@@ -59,6 +59,14 @@ def parse_picture(data: bytes) -> Picture:
     return TurnedPicture(picture, turn) if turn else picture
 
 
+def picture_of_pillow(image: Image.Image) -> PackedPicture:
+    """A Pillow image as it is, turned upright by its EXIF data. Raises BadImageError."""
+    try:
+        return PackedPicture(_rgb(image))
+    except (OSError, ValueError, SyntaxError, EOFError) as error:
+        raise BadImageError(f"damaged: {error}") from error
+
+
 def _rgb(image: Image.Image) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
     image.load()
     if image.mode.startswith("I;16"):

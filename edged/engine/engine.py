@@ -79,8 +79,9 @@ class Engine:
     Thread-safe: one inference at a time, in the order of the calls.
     """
 
-    def __init__(self, options: EngineOptions | None = None) -> None:
+    def __init__(self, options: EngineOptions | None = None, on_change: Callable[[], None] = lambda: None) -> None:
         self._options = options or EngineOptions()
+        self._on_change = on_change  # called when `state().reason` comes or goes
         self._lock = threading.RLock()
         self._files: dict[int, Path] = {}
         self._worker: WorkerProcess | None = None
@@ -88,7 +89,7 @@ class Engine:
         self._budget = RestartBudget()
         self._restarts = 0
         self._reason: str | None = None
-        self._closed = False
+        self.closed = False
 
     def start(self) -> None:
         """Start the worker without waiting for it, so that it imports its runtime while the caller does other things."""
@@ -163,7 +164,7 @@ class Engine:
 
     def close(self) -> None:
         """End the worker; infer no more."""
-        self._closed = True  # before the lock: a thread inside `_live` must not start another
+        self.closed = True  # before the lock: a thread inside `_live` must not start another
         worker = self._worker
         if worker is not None:
             worker.interrupt()  # an inference that another thread waits for ends now
@@ -174,7 +175,7 @@ class Engine:
 
     def _live(self) -> WorkerProcess:
         """The worker, with every model in it; a new one when there is none and the budget allows."""
-        if self._closed:
+        if self.closed:
             raise EngineDownError("the engine is closed", 0.0)
         if self._worker is not None and self._worker.runtime is not None:
             return self._worker
@@ -184,7 +185,7 @@ class Engine:
         try:
             worker = self._worker or WorkerProcess(self._options.python)
             self._worker = worker
-            if self._closed:  # after the line above: either `close` sees the worker, or this sees `close`
+            if self.closed:  # after the line above: either `close` sees the worker, or this sees `close`
                 worker.interrupt()
             ready = worker.wait_ready()
             self._mapped = {slot: self._load(worker, slot, path) for slot, path in self._files.items()}
@@ -202,15 +203,17 @@ class Engine:
         if self._worker is not None:
             self._worker.kill()
         self._worker = None
-        if self._closed:
+        if self.closed:
             return
         self._restarts += 1
         self._budget.died(time.monotonic())
         log.log(logging.DEBUG if self._reason else logging.WARNING, "inference stopped, starting anew: %s", error)
         self._reason = str(error)
+        self._on_change()
 
     def _gave_result(self) -> None:
         self._budget.gave_result(time.monotonic())
         if self._reason is not None:
             log.info("inference runs again after %d restarts in all", self._restarts)
             self._reason = None
+            self._on_change()

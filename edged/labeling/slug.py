@@ -19,6 +19,8 @@ def slugs(texts: Sequence[str]) -> tuple[str, ...]:
         slug = _OTHERS.sub("-", text.lower()).strip("-")
         if not slug or slug in taken:
             slug = f"label-{index}"
+        while slug in taken:  # a label that is called "Label 3" itself
+            slug += "-"
         taken.add(slug)
         result.append(slug)
     return tuple(result)

@@ -1,0 +1,70 @@
+"""`edged check`: is this configuration right? Every error at once, with its line."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from edged.config import Config
+
+EPILOG = """\
+without -c: the file that $EDGED_CONFIG names, else /etc/edged/edged.yaml
+
+examples:
+  edged check                     the configuration that the daemon takes
+  edged check -c edged.yaml       another one
+  edged check -c edged.yaml && systemctl restart edged
+
+Each error is said as FILE:LINE: key.path: what is wrong (what is allowed).
+exit codes: 0 well, 78 errors
+"""
+
+
+def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the words of `edged check`."""
+    parser = commands.add_parser(
+        "check",
+        help="is a configuration right? every error at once",
+        description="Validates a configuration: every error at once, with its line.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("-c", "--config", metavar="FILE", type=Path, help="the configuration")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Say what is wrong with the configuration, or that it is well and what it says. Returns the exit code."""
+    from edged.config import find_config, load_config, unbuilt  # noqa: PLC0415  pydantic is slow to import
+    from edged.config.advice import advice  # noqa: PLC0415  as above
+    from edged.errors import ConfigError  # noqa: PLC0415  as above
+
+    path = find_config(args.config)
+    try:
+        config = load_config(path)
+    except ConfigError as error:
+        print(error, file=sys.stderr)
+        return ConfigError.exit_code
+    print(f"{path}: well")
+    for line in _summary(config):
+        print(f"  {line}")
+    for sentence in advice(config):
+        print(f"warning: {sentence}")
+    for sentence in unbuilt(config):
+        print(f"note: {sentence}")
+    return 0
+
+
+def _summary(config: Config) -> list[str]:
+    from edged.config import redact  # noqa: PLC0415  pydantic is slow to import
+
+    model = str(config.model.path or config.model.name)
+    broker = "embedded" if config.mqtt.embedded else ", ".join(map(str, config.mqtt.addresses))
+    cameras = [
+        f"camera   {name}: {redact(camera.source)}, {camera.fps:g} fps" for name, camera in config.cameras.items()
+    ]
+    tls = ", TLS" if config.mqtt.tls is not None else ""
+    return [f"device   {config.device}", *cameras, f"model    {model}", f"broker   {broker}{tls}"]

@@ -1,0 +1,53 @@
+"""`edged run`: the daemon, in the foreground."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+DESCRIPTION = """\
+Runs the daemon in the foreground; what it has to say goes to stderr. The first SIGTERM or Ctrl-C stops it in order,
+the second at once."""
+
+EPILOG = """\
+examples:
+  edged run                              $EDGED_CONFIG, else /etc/edged/edged.yaml
+  edged run -c edged.yaml --log-level debug
+  edged run -c edged.yaml --log-json     one JSON object a line, for a log collector
+"""
+
+
+def add_logging_options(parser: argparse.ArgumentParser, level: str) -> None:
+    """The flags of every command that logs."""
+    parser.add_argument(
+        "--log-level", choices=("debug", "info", "warning", "error"), default=level, help="how much to say (%(default)s)"
+    )
+    parser.add_argument("--log-json", action="store_true", help="log one JSON object a line")
+
+
+def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the command's words."""
+    parser = commands.add_parser(
+        "run",
+        help="the daemon",
+        description=DESCRIPTION,
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("-c", "--config", type=Path, metavar="FILE", help="the configuration")
+    add_logging_options(parser, "info")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run until told to stop. Returns 0."""
+    from edged.config import find_config, load_config  # noqa: PLC0415
+    from edged.logs import configure_logging  # noqa: PLC0415
+
+    configure_logging(args.log_level, as_json=args.log_json)
+    config = load_config(find_config(args.config))
+
+    from edged.daemon import run_daemon  # noqa: PLC0415  heavy: a wrong configuration is said before it
+
+    run_daemon(config)
+    return 0

@@ -1,0 +1,1 @@
+"""`edged demo`: the whole daemon with nothing to configure."""

@@ -1,0 +1,1 @@
+"""Models on disk: packages, and where they lie."""

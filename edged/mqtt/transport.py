@@ -1,0 +1,72 @@
+"""Makes a paho client for one connection: identity, last will, credentials, TLS. Nothing here connects yet."""
+
+from __future__ import annotations
+
+import ssl
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Literal
+
+from paho.mqtt.client import Client
+from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
+
+from edged.mqtt.messages import OFFLINE, Topics
+
+if TYPE_CHECKING:
+    from edged.config.mqtt import MqttConfig, TlsConfig
+
+Version = Literal["5", "3.1.1"]
+
+CONNECT_TIMEOUT_S: Final = 5.0  # each of TCP and TLS
+WINDOW: Final = 16  # messages that paho holds at once: enough for a busy link, little enough to be lost with it
+
+_PROTOCOLS: Final = {"5": MQTTProtocolVersion.MQTTv5, "3.1.1": MQTTProtocolVersion.MQTTv311}
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who connects: one client id per device, which the broker lets in only once."""
+
+    device: str
+
+    @property
+    def client_id(self) -> str:
+        """The MQTT client id."""
+        return f"edged-{self.device}"
+
+    @property
+    def topics(self) -> Topics:
+        """The device's topics."""
+        return Topics(self.device)
+
+
+def new_client(config: MqttConfig, identity: Identity, version: Version) -> Client:
+    """A paho client that has everything but an address.
+
+    Raises:
+        OSError: a file that `tls` names cannot be read, or is not a certificate or key (ssl.SSLError).
+    """
+    client = Client(
+        CallbackAPIVersion.VERSION2,
+        client_id=identity.client_id,
+        protocol=_PROTOCOLS[version],
+        transport=config.transport,
+        # We make a client for every try, since the next one may need another version or another address.
+        reconnect_on_failure=False,
+    )
+    client.connect_timeout = CONNECT_TIMEOUT_S
+    client.max_inflight_messages = WINDOW
+    client.will_set(identity.topics.status, OFFLINE, qos=1, retain=True)
+    if config.username is not None:
+        password = None if config.password is None else config.password.get_secret_value()
+        client.username_pw_set(config.username, password)
+    if config.tls is not None:
+        client.tls_set_context(_tls_context(config.tls))
+    return client
+
+
+def _tls_context(tls: TlsConfig) -> ssl.SSLContext:
+    # Made anew for every connection, so that renewed certificates are taken up without a restart.
+    context = ssl.create_default_context(cafile=tls.ca)
+    if tls.cert is not None:
+        context.load_cert_chain(tls.cert, tls.key)
+    return context
