@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING
 
 from edged.camera.geometry import WHOLE, Region
-from edged.camera.picture import Picture
-from edged.engine.engine import Engine
-from edged.engine.worker.wire import TensorSpec
 from edged.errors import ModelError
 from edged.labeling.decode import Choice, LabelSet, class_count, decode
-from edged.labeling.label import Label, ModelRef
 from edged.labeling.preprocess import Fit, InputRule, prepare
 from edged.labeling.slug import slugs
-from edged.models.package import Member, Package
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from edged.camera.picture import Picture
+    from edged.engine.engine import Engine
+    from edged.engine.worker.wire import TensorSpec
+    from edged.labeling.label import Label, ModelRef
+    from edged.models.package import Member, Package
 
 
 @dataclass(frozen=True, slots=True)

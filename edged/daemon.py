@@ -11,8 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Coroutine, Iterator, Mapping
 from contextlib import AsyncExitStack
-from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from edged.camera.camera import Camera, CameraOptions, Newest
 from edged.camera.frame import Frame
@@ -29,6 +28,9 @@ from edged.mqtt.client import MqttClient
 from edged.mqtt.embedded import EmbeddedBroker
 from edged.mqtt.messages import label_payload
 from edged.pipeline import Pipeline, View
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 log = logging.getLogger(__name__)
 

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import psutil
 
-from edged.camera.camera import Camera
-from edged.engine.engine import Engine, EngineState
-from edged.mqtt.client import MqttState
 from edged.mqtt.messages import CameraHealth, Health, InferenceHealth, Latency, MqttHealth, SystemHealth
-from edged.pipeline import Pipeline
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from edged.camera.camera import Camera
+    from edged.engine.engine import Engine, EngineState
+    from edged.mqtt.client import MqttState
+    from edged.pipeline import Pipeline
 
 CPU_TEMPERATURE = Path("/sys/class/thermal/thermal_zone0/temp")
 

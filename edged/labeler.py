@@ -1,34 +1,36 @@
 """Labels of single pictures, for use as a library.
 
-    from edged import ImageLabeler
+from edged import ImageLabeler
 
-    with ImageLabeler() as labeler:
-        for label in labeler.process("photo.jpg"):
-            print(label.text, label.confidence)
+with ImageLabeler() as labeler:
+    for label in labeler.process("photo.jpg"):
+        print(label.text, label.confidence)
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 import numpy as np
-from numpy.typing import NDArray
 
 from edged.camera.frame import Frame
 from edged.camera.geometry import WHOLE, Region, Rotation
 from edged.camera.picture import JpegPicture, Order, PackedPicture, Picture, TurnedPicture, YuvPicture
 from edged.classifier import Classification, Classifier, LabelOptions
 from edged.engine.engine import Engine, EngineOptions
-from edged.errors import BadImageError, UsageError, WorkerError
-from edged.labeling.label import Label, ModelRef
+from edged.errors import UsageError, WorkerError
 from edged.labeling.preprocess import Fit
 from edged.models.package import find_model, open_package
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from types import TracebackType
+
+    from numpy.typing import NDArray
     from PIL.Image import Image
+
+    from edged.labeling.label import Label, ModelRef
 
     Picturable = str | Path | bytes | Image | NDArray[np.uint8] | Picture | Frame
 
@@ -53,7 +55,7 @@ class ImageLabeler:
         WorkerError: the inference process cannot be started, or dies over the model.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  keyword-only options, each with a default
         self,
         model: str | Path = "base",
         *,
@@ -122,11 +124,11 @@ class ImageLabeler:
         self.close()
 
 
-def as_picture(image: Picturable) -> Picture:
+def as_picture(image: Picturable) -> Picture:  # noqa: PLR0911  one a kind
     """Whatever a caller has, as a picture. Raises BadImageError."""
     if isinstance(image, Frame):
         return image.picture
-    if isinstance(image, PackedPicture | YuvPicture | JpegPicture | TurnedPicture):
+    if isinstance(image, PackedPicture | YuvPicture | JpegPicture | TurnedPicture):  # first: Pillow need not be loaded
         return image
     if isinstance(image, np.ndarray):
         return PackedPicture(image, Order.GREY if image.ndim == 2 else Order.RGB)  # noqa: PLR2004  axes
@@ -136,7 +138,9 @@ def as_picture(image: Picturable) -> Picture:
         return image_file.parse_picture(image)
     if isinstance(image, str | Path):
         return image_file.read_picture(Path(image))
-    return image_file.picture_of_pillow(image)
+    if isinstance(image, image_file.PillowImage):
+        return image_file.picture_of_pillow(image)
+    return image  # a caller's own kind of picture
 
 
 def _check(options: LabelOptions) -> None:

@@ -6,16 +6,20 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-from edged.camera.camera import Newest
-from edged.camera.frame import Frame
 from edged.camera.geometry import WHOLE, Region
 from edged.classifier import Classifier, LabelOptions
 from edged.engine.engine import EngineDownError
 from edged.errors import BadImageError, ModelError, WorkerError
 from edged.labeling.label import Result, Timing
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from edged.camera.camera import Newest
+    from edged.camera.frame import Frame
 
 log = logging.getLogger(__name__)
 
@@ -29,7 +33,7 @@ class View:
     """What one camera's labels are made of: the part of the picture, and which labels."""
 
     region: Region = WHOLE
-    options: LabelOptions = LabelOptions()
+    options: LabelOptions = field(default_factory=LabelOptions)
 
 
 class Pipeline:
@@ -100,4 +104,11 @@ class Pipeline:
         key = f"{camera}/{frame.origin or ''}"
         level = logging.DEBUG if key in self._bad else logging.WARNING
         self._bad.add(key)
-        log.log(level, "camera %s: frame %d%s left out: %s", camera, frame.number, f" ({frame.origin})" * bool(frame.origin), reason)
+        log.log(
+            level,
+            "camera %s: frame %d%s left out: %s",
+            camera,
+            frame.number,
+            f" ({frame.origin})" * bool(frame.origin),
+            reason,
+        )

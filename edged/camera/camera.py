@@ -6,16 +6,19 @@ import logging
 import random
 import threading
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from edged.camera.frame import Frame
-from edged.camera.geometry import Polygon, Rotation
 from edged.camera.picture import Picture, TurnedPicture
 from edged.camera.source import Pace, Shot, SourceEndedError, SourceOptions, open_source
 from edged.errors import EdgedError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from edged.camera.geometry import Polygon, Rotation
 
 log = logging.getLogger(__name__)
 
@@ -47,7 +50,7 @@ class CameraOptions:
     rotation: Rotation = 0
     masks: tuple[Polygon, ...] = ()
     stall: float = 10.0
-    options: SourceOptions = SourceOptions()
+    options: SourceOptions = field(default_factory=SourceOptions)
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,13 +152,12 @@ class Camera:
             frames = self._state.frames
             try:
                 self._read_source()
-                return
             except SourceEndedError as error:
                 self._change("ended", str(error))
                 return
             except EdgedError as error:
                 self._failed(str(error))
-            except Exception as error:  # noqa: BLE001  one camera's surprise must not end the others
+            except Exception as error:  # one camera's surprise must not end the others
                 log.debug("camera %s", self._options.name, exc_info=True)
                 self._failed(repr(error))
             if self._state.frames > frames:
@@ -188,7 +190,9 @@ class Camera:
             source.close()
 
     def _offer(self, shot: Shot, now: float) -> None:
-        picture: Picture = TurnedPicture(shot.picture, self._options.rotation) if self._options.rotation else shot.picture
+        picture: Picture = (
+            TurnedPicture(shot.picture, self._options.rotation) if self._options.rotation else shot.picture
+        )
         if self._options.masks:
             picture = picture.masked(self._options.masks)
         self._number += 1

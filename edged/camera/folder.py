@@ -28,7 +28,9 @@ def find_photos(folder: Path, order: Order = "name") -> list[Path]:
     for root, folders, names in os.walk(folder, onerror=give_up):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         photos += [
-            Path(root, name) for name in sorted(names) if not name.startswith(".") and Path(name).suffix.lower() in SUFFIXES
+            Path(root, name)
+            for name in sorted(names)
+            if not name.startswith(".") and Path(name).suffix.lower() in SUFFIXES
         ]
     if order == "time":
         photos.sort(key=_modified)

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from typing import TYPE_CHECKING
 
-from edged.camera.picture import Picture
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from edged.camera.picture import Picture
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,7 +51,9 @@ class Region:
         if rotation == 90:  # noqa: PLR2004  degrees
             return Region(self.y, max(0.0, 1 - self.x - self.width), self.height, self.width)
         if rotation == 180:  # noqa: PLR2004
-            return Region(max(0.0, 1 - self.x - self.width), max(0.0, 1 - self.y - self.height), self.width, self.height)
+            return Region(
+                max(0.0, 1 - self.x - self.width), max(0.0, 1 - self.y - self.height), self.width, self.height
+            )
         if rotation == 270:  # noqa: PLR2004
             return Region(max(0.0, 1 - self.y - self.height), self.x, self.height, self.width)
         return self

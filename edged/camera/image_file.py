@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import io
-from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from edged.camera.geometry import Rotation
 from edged.camera.picture import JpegPicture, PackedPicture, Picture, TurnedPicture
 from edged.errors import BadImageError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from edged.camera.geometry import Rotation
 
 MAX_PIXELS: Final = 120_000_000  # 360 MB as RGB: the most that one picture may cost
 MAX_BYTES: Final = 256 * 1024 * 1024
 SUFFIXES: Final = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm"})
+
+PillowImage = Image.Image
 
 _ORIENTATION: Final = 0x0112
 _JPEG_TURNS: Final[dict[int, Rotation]] = {1: 0, 3: 180, 6: 90, 8: 270}  # EXIF 2.32, table 4; the others are mirrored

@@ -50,7 +50,10 @@ class Order(Enum):
 
 @dataclass(frozen=True, slots=True)
 class PackedPicture:
-    """Pixels in one array: (height, width, 3) uint8 in RGB or BGR order, or (height, width) grey. Rows may be strided."""
+    """Pixels in one array, uint8: (height, width, 3) in RGB or BGR order, or (height, width) grey.
+
+    Rows may be strided.
+    """
 
     data: Pixels
     order: Order = Order.RGB
@@ -118,7 +121,9 @@ class YuvPicture:
         planes = [_scale(_cut(self.y, region), size), _scale(_cut(self.u, region), size)]
         if self.v is not None:
             planes.append(_scale(_cut(self.v, region), size))
-        return _pixels(cv2.transform(cv2.merge(planes), _yuv_to_rgb(self.matrix, self.full_range, self.v_first), dst=out))
+        return _pixels(
+            cv2.transform(cv2.merge(planes), _yuv_to_rgb(self.matrix, self.full_range, self.v_first), dst=out)
+        )
 
     def masked(self, polygons: tuple[Polygon, ...]) -> YuvPicture:
         """See `Picture.masked`."""
@@ -249,7 +254,7 @@ _MATRICES: dict[tuple[Matrix, bool, bool], NDArray[np.float32]] = {}
 
 
 def _yuv_to_rgb(matrix: Matrix, full_range: bool, v_first: bool) -> NDArray[np.float32]:  # noqa: FBT001  facts of a frame
-    """The 3×4 affine transform from (Y, U, V), or (Y, V, U), to RGB. Source: ITU-R BT.601-7 and BT.709-6, item 3."""
+    """The 3 by 4 affine transform from (Y, U, V), or (Y, V, U), to RGB. Source: ITU-R BT.601-7 and BT.709-6, item 3."""
     key = (matrix, full_range, v_first)
     if key not in _MATRICES:
         kr, kb = matrix.value

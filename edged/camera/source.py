@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
-from edged.camera.picture import Picture
 from edged.errors import EdgedError, SourceError
+
+if TYPE_CHECKING:
+    from edged.camera.picture import Picture
 
 
 class Pace(Enum):

@@ -3,30 +3,37 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Generator
-from pathlib import Path
+from typing import TYPE_CHECKING, Final
 
 import av
 import numpy as np
-from av.container import InputContainer
-from av.video.frame import VideoFrame
 
 from edged.camera.picture import Matrix, PackedPicture, Picture, Pixels, TurnedPicture, YuvPicture
 from edged.camera.source import Pace, Shot, SourceEndedError
 from edged.errors import SourceError
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+    from pathlib import Path
+
+    from av.container import InputContainer
+    from av.video.frame import VideoFrame
+
+    from edged.camera.geometry import Rotation
 
 BEHIND_SECONDS = 1.0  # a player that is later than this (slow decoder, machine asleep) goes on from where it is
 HD_HEIGHT = 720  # untagged video of this height and more is BT.709 by convention (ITU-R BT.709 is HD's)
 
 _PLANAR = {"yuv420p", "yuvj420p", "yuv422p", "yuvj422p", "yuv444p", "yuvj444p"}
 _INTERLEAVED = {"nv12": False, "nv21": True}
+_TURNS: Final[dict[int, Rotation]] = {90: 90, 180: 180, 270: 270}
 _BT709 = 1  # AVCOL_SPC_BT709, ITU-T H.273
 _UNSPECIFIED = 2
 _FULL_RANGE = 2  # AVCOL_RANGE_JPEG
 
 
 class VideoSource:
-    """Frames of a video file. In real time they come when the file says so,"""
+    """Frames of a video file; in real time they come when the file says so."""
 
     def __init__(self, path: Path, *, loop: bool = True, realtime: bool = True) -> None:
         self._path = path
@@ -100,9 +107,9 @@ def picture_of(frame: VideoFrame) -> Picture:
         uv = uv.reshape(uv.shape[0], -1, 2)
         picture = YuvPicture(y, uv, None, _matrix(frame), _full_range(frame), v_first=_INTERLEAVED[name])
     else:
-        picture = PackedPicture(frame.to_ndarray(format="rgb24"))
-    turn = -frame.rotation % 360  # FFmpeg counts the display matrix anti-clockwise
-    return TurnedPicture(picture, turn) if turn in (90, 180, 270) else picture
+        picture = PackedPicture(frame.to_ndarray(format="rgb24").astype(np.uint8, copy=False))
+    turn = _TURNS.get(-frame.rotation % 360)  # FFmpeg counts the display matrix anti-clockwise
+    return TurnedPicture(picture, turn) if turn is not None else picture
 
 
 def _plane(frame: VideoFrame, index: int) -> Pixels:

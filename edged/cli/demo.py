@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from edged.labeling.label import Result
 
 DESCRIPTION = """\
-Runs the whole daemon with nothing to configure: an MQTT broker of its own on loopback, sample photos and videos (fetched
-once), the base model. Prints each result as it is published, and how to see the same from outside."""
+Runs the whole daemon with nothing to configure: an MQTT broker of its own on loopback, sample photos and videos
+(fetched once), the base model. Prints each result as it is published, and how to see the same from outside."""
 
 EPILOG = """\
 examples:
@@ -95,7 +95,9 @@ def _show(result: Result, frame: Frame) -> None:
     words = ", ".join(f"{label.text} {label.confidence:.2f}" for label in result.labels) or "-"
     what = f"{result.camera}/{frame.origin or frame.number}"
     try:
-        print(f"{result.time.astimezone():%H:%M:%S}  {what:<28} {words}  ({result.timing.inference:.1f} ms)", flush=True)
+        print(
+            f"{result.time.astimezone():%H:%M:%S}  {what:<28} {words}  ({result.timing.inference:.1f} ms)", flush=True
+        )
     except BrokenPipeError:  # whoever read this has gone: so do we
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         os.kill(os.getpid(), signal.SIGTERM)

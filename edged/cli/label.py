@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -13,13 +12,17 @@ from typing import TYPE_CHECKING, TypeVar
 from edged.errors import BadImageError, SourceError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
     from edged.camera.geometry import Region
     from edged.classifier import Classification
     from edged.labeling.label import ModelRef
 
 T = TypeVar("T")
 
-DESCRIPTION = "Labels photos, or every photo below a folder, once. A photo that cannot be read is named; the rest go on."
+DESCRIPTION = (
+    "Labels photos, or every photo below a folder, once. A photo that cannot be read is named; the rest go on."
+)
 
 EPILOG = """\
 examples:
@@ -44,9 +47,13 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("paths", nargs="+", type=Path, metavar="PATH", help="a photo, or a folder of them")
-    parser.add_argument("--model", default="base", metavar="M", help="base, a package's folder or a .tflite (%(default)s)")
+    parser.add_argument(
+        "--model", default="base", metavar="M", help="base, a package's folder or a .tflite (%(default)s)"
+    )
     parser.add_argument("--max", type=int, default=10, metavar="N", help="at most so many labels each (%(default)s)")
-    parser.add_argument("--threshold", type=float, metavar="T", help="least confidence, 0 to 1 (default: the model's own)")
+    parser.add_argument(
+        "--threshold", type=float, metavar="T", help="least confidence, 0 to 1 (default: the model's own)"
+    )
     parser.add_argument(
         "--region", type=_region, metavar="X,Y,W,H", help="look at this part, in fractions of the upright picture"
     )
@@ -92,10 +99,13 @@ class _JsonLines:
 
     def labels(self, path: Path, done: Classification) -> None:
         labels = [
-            {"text": label.text, "confidence": round(label.confidence, 4), "index": label.index} for label in done.labels
+            {"text": label.text, "confidence": round(label.confidence, 4), "index": label.index}
+            for label in done.labels
         ]
         timing = {"preprocess": round(done.preprocess * 1000, 3), "inference": round(done.inference * 1000, 3)}
-        self._line({"file": str(path), "labels": labels, "model": self._model, "device": done.device, "timing_ms": timing})
+        self._line(
+            {"file": str(path), "labels": labels, "model": self._model, "device": done.device, "timing_ms": timing}
+        )
 
     def error(self, path: Path, reason: str) -> None:
         self._line({"file": str(path), "error": reason})

@@ -20,7 +20,10 @@ examples:
 def add_logging_options(parser: argparse.ArgumentParser, level: str) -> None:
     """The flags of every command that logs."""
     parser.add_argument(
-        "--log-level", choices=("debug", "info", "warning", "error"), default=level, help="how much to say (%(default)s)"
+        "--log-level",
+        choices=("debug", "info", "warning", "error"),
+        default=level,
+        help="how much to say (%(default)s)",
     )
     parser.add_argument("--log-json", action="store_true", help="log one JSON object a line")
 

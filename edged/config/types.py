@@ -121,10 +121,10 @@ HourWindow = Annotated[
 ]
 
 
-def _in_folder(value: str | Path, info: ValidationInfo) -> Path:
+def _in_folder(value: object, info: ValidationInfo) -> Path:
     """`~` is the user's home; anything else relative is meant from the configuration file's folder."""
-    if not str(value):
-        raise ValueError("empty")
+    if not isinstance(value, str | Path) or not str(value):
+        raise ValueError("no path")
     try:
         path = Path(value).expanduser()
     except RuntimeError as error:  # no such user

@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,9 @@ from edged.engine.budget import RestartBudget
 from edged.engine.process import Mapped, WorkerProcess
 from edged.engine.worker import wire
 from edged.errors import EdgedError, WorkerError
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 log = logging.getLogger(__name__)
 
@@ -57,12 +60,16 @@ class Inference:
 
 @dataclass(frozen=True, slots=True)
 class EngineState:
-    """For `health`: what inference runs on, why it does not where it does not, and how often it was started again."""
+    """For `health`: what inference runs on, why it does not where it does not, and how often it was started again.
+
+    `pid` and `runtime` (name, version, Python) are the present worker's; None where there is none.
+    """
 
     device: str
     reason: str | None
     restarts: int
     pid: int | None
+    runtime: str | None
 
 
 class EngineDownError(WorkerError):
@@ -89,10 +96,15 @@ class Engine:
         self._budget = RestartBudget()
         self._restarts = 0
         self._reason: str | None = None
-        self.closed = False
+        self._closing = threading.Event()
+
+    @property
+    def closed(self) -> bool:
+        """Whether `close` has been called."""
+        return self._closing.is_set()
 
     def start(self) -> None:
-        """Start the worker without waiting for it, so that it imports its runtime while the caller does other things."""
+        """Start the worker without waiting for it: it imports its runtime while the caller does other things."""
         with self._lock:
             if self._worker is None:
                 self._worker = WorkerProcess(self._options.python)
@@ -160,11 +172,13 @@ class Engine:
     def state(self) -> EngineState:
         """Never blocks for long: reads what is known."""
         worker = self._worker
-        return EngineState("cpu", self._reason, self._restarts, worker.pid if worker else None)
+        ready = worker.runtime if worker else None
+        runtime = f"{ready.runtime} {ready.version} on Python {ready.python}" if ready else None
+        return EngineState("cpu", self._reason, self._restarts, worker.pid if worker else None, runtime)
 
     def close(self) -> None:
         """End the worker; infer no more."""
-        self.closed = True  # before the lock: a thread inside `_live` must not start another
+        self._closing.set()  # before the lock: a thread inside `_live` must not start another
         worker = self._worker
         if worker is not None:
             worker.interrupt()  # an inference that another thread waits for ends now
@@ -185,7 +199,7 @@ class Engine:
         try:
             worker = self._worker or WorkerProcess(self._options.python)
             self._worker = worker
-            if self.closed:  # after the line above: either `close` sees the worker, or this sees `close`
+            if self._closing.is_set():  # after the line above: either `close` sees the worker, or this sees `close`
                 worker.interrupt()
             ready = worker.wait_ready()
             self._mapped = {slot: self._load(worker, slot, path) for slot, path in self._files.items()}

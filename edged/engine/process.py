@@ -1,4 +1,4 @@
-"""One worker process, seen from the daemon: started, asked with a deadline, killed, reaped. It never comes back to life."""
+"""One worker process, seen from the daemon: started, asked with a deadline, killed, reaped."""
 
 from __future__ import annotations
 
@@ -15,13 +15,15 @@ import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 
 from edged.engine.worker import wire
 from edged.errors import ModelError, WorkerError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 log = logging.getLogger(__name__)
 
@@ -194,7 +196,7 @@ class WorkerProcess:
         return WorkerError(f"the inference worker (pid {self.pid}) {what}; {self._ended}{words}")
 
     def interrupt(self) -> None:
-        """SIGKILL without waiting: whoever waits for an answer gets a WorkerError. For another thread than the owner's."""
+        """SIGKILL without waiting; for another thread than the owner's, whose waiting then ends in a WorkerError."""
         with contextlib.suppress(OSError):
             self._process.kill()
 

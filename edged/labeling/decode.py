@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
-from edged.engine.worker.wire import TensorSpec
 from edged.errors import ModelError
 from edged.labeling.label import Label
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from edged.engine.worker.wire import TensorSpec
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +65,9 @@ def class_count(spec: TensorSpec) -> int:
         ModelError: the output is not a classifier's.
     """
     if len(spec.shape) not in (2, 4) or any(side != 1 for side in spec.shape[:-1]):
-        raise ModelError(f"the model's output is {list(spec.shape)}; a classifier's is [1, classes] or [1, 1, 1, classes]")
+        raise ModelError(
+            f"the model's output is {list(spec.shape)}; a classifier's is [1, classes] or [1, 1, 1, classes]"
+        )
     if spec.dtype not in ("uint8", "int8", "float32"):
         raise ModelError(f"the model's output is {spec.dtype}; a classifier's is uint8, int8 or float32")
     return spec.shape[-1]
@@ -71,8 +78,8 @@ def decode(scores: NDArray[np.generic], spec: TensorSpec, labels: LabelSet, choi
 
     Args:
         scores: one output tensor, in the model's own type.
-        spec: its quantisation: confidence = (score - zero_point) * scale, computed in float64, since the difference of two
-            uint8 does not fit into one.
+        spec: its quantisation: confidence = (score - zero_point) * scale, in float64, since the difference of two uint8
+            does not fit into one.
         labels: the model's labels.
         choice: which of them are wanted.
     """

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from edged.camera.geometry import WHOLE, Region, Size
-from edged.camera.picture import Picture
-from edged.engine.worker.wire import TensorSpec
 from edged.errors import ModelError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from edged.camera.picture import Picture
+    from edged.engine.worker.wire import TensorSpec
 
 RGB: Final = 3
 GREY: Final = 1
@@ -60,7 +63,8 @@ class InputRule:
         """
         if len(spec.shape) != 4 or spec.shape[0] != 1 or spec.shape[3] not in (GREY, RGB):  # noqa: PLR2004  [1,H,W,C]
             raise ModelError(
-                f"the model's input is {list(spec.shape)}; an image classifier's is [1, height, width, 3] (or 1 for grey)"
+                f"the model's input is {list(spec.shape)}; an image classifier's is [1, height, width, 3]"
+                " (or 1 at the end, for grey)"
             )
         _, height, width, channels = spec.shape
         return cls(Size(width, height), channels, fit, _lookup(spec, normalisation, channels))
@@ -80,8 +84,8 @@ def prepare(picture: Picture, rule: InputRule, tensor: NDArray[np.generic], regi
 
 
 def _look_up(pixels: NDArray[np.generic], lookup: NDArray[np.generic]) -> NDArray[np.generic]:
-    table = lookup.reshape(1, 256, -1) if pixels.shape[2] > 1 else lookup[:, 0].reshape(1, 256)
-    return cv2.LUT(pixels, table).reshape(pixels.shape)  # type: ignore[call-overload,no-any-return]
+    table = lookup.reshape(1, 256, lookup.shape[1])
+    return cv2.LUT(pixels, table).reshape(pixels.shape)  # type: ignore[arg-type]  # OpenCV's stubs want other generics
 
 
 def _render(picture: Picture, rule: InputRule, region: Region, canvas: NDArray[np.generic]) -> None:
@@ -125,13 +129,15 @@ def _lookup(spec: TensorSpec, normalisation: Normalisation | None, channels: int
         if spec.dtype == "int8":
             return np.repeat(pixels - 128, channels, axis=1).astype(np.int8)
         raise ModelError(
-            f"the model takes {spec.dtype} and does not say how pixels become such numbers: give its normalisation, in TFLite"
-            " Metadata (NormalizationOptions) or in model.yaml (`normalisation: {mean: [127.5], std: [127.5]}` for -1 to 1)"
+            f"the model takes {spec.dtype} and does not say how pixels become such numbers: give its normalisation, in"
+            " TFLite Metadata (NormalizationOptions) or in model.yaml (`normalisation: {mean: [127.5], std: [127.5]}`"
+            " is for -1 to 1)"
         )
     real = (pixels - np.array(normalisation.mean)) / np.array(normalisation.std)
-    real = np.broadcast_to(real, (256, channels))
+    real = real * np.ones((1, channels))
     if spec.dtype == "float32":
-        return np.ascontiguousarray(real, dtype=np.float32)
+        return real.astype(np.float32)
     if spec.dtype == "int8" and spec.scale > 0:
-        return np.clip(np.rint(real / spec.scale) + spec.zero_point, -128, 127).astype(np.int8)
+        quantised: NDArray[np.int8] = np.clip(np.rint(real / spec.scale) + spec.zero_point, -128, 127).astype(np.int8)
+        return quantised
     raise ModelError(f"the model takes {spec.dtype}; pixels can become uint8, int8 and float32")

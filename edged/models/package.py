@@ -140,8 +140,8 @@ def _open_folder(folder: Path) -> Package:
         digest = hashlib.sha256(data).hexdigest()
         if len(data) != stated.size or digest != stated.sha256:
             raise ModelError(
-                f"{folder / name}: {len(data)} bytes with sha256 {digest[:12]}… where {MANIFEST} says {stated.size} bytes"
-                f" with {stated.sha256[:12]}…; install the package again"
+                f"{folder / name}: {len(data)} bytes with sha256 {digest[:12]}… where {MANIFEST} says"
+                f" {stated.size} bytes with {stated.sha256[:12]}…; install the package again"
             )
         if name.endswith(".tflite"):
             _check_tflite(folder / name, data)
@@ -178,5 +178,7 @@ def _check_tflite(path: Path, data: bytes) -> None:
 
 def _first_words(error: Exception) -> str:
     if isinstance(error, ValidationError):
-        return "; ".join(f"{'.'.join(map(str, entry['loc'])) or 'file'}: {entry['msg']}" for entry in error.errors()[:5])
+        return "; ".join(
+            f"{'.'.join(map(str, entry['loc'])) or 'file'}: {entry['msg']}" for entry in error.errors()[:5]
+        )
     return " ".join(str(error).split())

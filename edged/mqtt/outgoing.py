@@ -41,9 +41,6 @@ class _Waiting:
     order: int
     since: float
 
-    def is_stale(self, now: float) -> bool:
-        return self.message.qos == 0 and now - self.since > STALE_S
-
 
 class Outgoing:
     """The queue between any thread that publishes and the one thread that sends. Never blocks for long, never raises.
@@ -53,9 +50,12 @@ class Outgoing:
     - The others are sent in order. Beyond the bounds the oldest are dropped; QoS 0 ones also when they are stale.
     """
 
-    def __init__(self, *, max_messages: int = MAX_MESSAGES, max_bytes: int = MAX_BYTES) -> None:
+    def __init__(
+        self, *, max_messages: int = MAX_MESSAGES, max_bytes: int = MAX_BYTES, stale_s: float = STALE_S
+    ) -> None:
         self._max_messages = max_messages
         self._max_bytes = max_bytes
+        self._stale_s = stale_s
         self._lock = threading.Lock()
         self._passing: deque[_Waiting] = deque()
         self._passing_bytes = 0
@@ -128,7 +128,7 @@ class Outgoing:
         while self._passing and (
             len(self._passing) > self._max_messages
             or self._passing_bytes > self._max_bytes
-            or self._passing[0].is_stale(now)
+            or (self._passing[0].message.qos == 0 and now - self._passing[0].since > self._stale_s)
         ):
             self._passing_bytes -= self._passing.popleft().message.size
             self._dropped += 1

@@ -40,8 +40,9 @@ class Slot:
         starts, size = wire.offsets(tensors)
         self._memory = mmap.mmap(fd, size)
         self._arrays = [
-            np.frombuffer(self._memory, dtype=spec.dtype, count=spec.nbytes // wire.ITEM_BYTES[spec.dtype], offset=start)
-            .reshape(spec.shape)
+            np.frombuffer(
+                self._memory, dtype=spec.dtype, count=spec.nbytes // wire.ITEM_BYTES[spec.dtype], offset=start
+            ).reshape(spec.shape)
             for spec, start in zip(tensors, starts)
         ]
         self.infer()
@@ -101,7 +102,7 @@ class Worker:
                     break
                 self._send(self._answer(wire.decode(packet), fds))
         except BaseException as error:  # noqa: BLE001  a worker whose control is lost is of no use: end it, with the reason
-            print("control channel:", repr(error), file=sys.stderr, flush=True)
+            sys.stderr.write(f"control channel: {error!r}\n")
         finally:
             os._exit(0)
 

@@ -14,12 +14,23 @@ CANDIDATES = (("ai_edge_litert", "ai_edge_litert.interpreter"), ("tflite_runtime
 class Interpreter(Protocol):
     """The part of a TFLite interpreter that is used here."""
 
-    def allocate_tensors(self) -> None: ...
-    def invoke(self) -> None: ...
-    def get_input_details(self) -> "list[dict[str, Any]]": ...
-    def get_output_details(self) -> "list[dict[str, Any]]": ...
-    def set_tensor(self, tensor_index: int, value: object) -> None: ...
-    def get_tensor(self, tensor_index: int) -> Any: ...  # noqa: ANN401  a numpy array of the model's own type
+    def allocate_tensors(self) -> None:
+        """Make the tensors' memory."""
+
+    def invoke(self) -> None:
+        """Run the model."""
+
+    def get_input_details(self) -> "list[dict[str, Any]]":
+        """Name, index, shape, dtype and quantisation of each input."""
+
+    def get_output_details(self) -> "list[dict[str, Any]]":
+        """The same of each output."""
+
+    def set_tensor(self, tensor_index: int, value: object) -> None:
+        """Copy a numpy array in."""
+
+    def get_tensor(self, tensor_index: int) -> Any:  # noqa: ANN401  a numpy array of the model's own type
+        """Copy a tensor out."""
 
 
 class Runtime:

@@ -1,0 +1,152 @@
+"""This machine's figures. Ratios come from one run, measured in turn, since clocks and neighbours drift."""
+
+from __future__ import annotations
+
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+import psutil
+
+from edged.camera.picture import YuvPicture
+from edged.classifier import Classifier, LabelOptions
+from edged.engine.engine import Engine, EngineOptions
+from edged.errors import UnavailableError
+from edged.models.package import find_model, open_package
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+WIDTH, HEIGHT = 1920, 1080
+PICTURES = 8  # more than a processor's cache holds, as with a camera's buffers
+BLOCK = 20  # frames, then as many bare calls, and so on
+SETTLE_SECONDS = 6.0  # of a daemon, before its memory is read
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """What was measured.
+
+    Attributes:
+        bare_ms: median of the runtime's `invoke()` alone, in the worker.
+        frame_to_labels_ms: median from a 1080p YUV frame in memory to its labels, the worker's process included.
+        overhead_ratio: the second over the first.
+        fps: frames labelled in a second, one after the other.
+        frames_per_cpu_second: frames labelled per second of processor time of daemon and worker together.
+        memory_mb: proportional set size of a daemon with one camera (a folder of 1080p JPEGs, 5 frames per second)
+            and its worker.
+    """
+
+    model: str
+    runtime: str
+    threads: int
+    bare_ms: float
+    frame_to_labels_ms: float
+    overhead_ratio: float
+    fps: float
+    frames_per_cpu_second: float
+    memory_mb: float
+
+
+def measure(model: str, *, seconds: float, threads: int, progress: Callable[[str], None]) -> Figures:
+    """Measure everything.
+
+    Raises:
+        ModelError: there is no such model.
+        UnavailableError: the daemon whose memory was to be read ended.
+    """
+    engine = Engine(EngineOptions(threads=threads))
+    try:
+        progress(f"frame to labels against bare invoke, {seconds:g} s")
+        classifier = Classifier(engine, open_package(find_model(model)))
+        bare, whole, fps, per_cpu_second = _compare(engine, classifier, seconds)
+        runtime = engine.state().runtime or "unknown"
+    finally:
+        engine.close()
+    progress(f"memory of a daemon with one camera, {SETTLE_SECONDS:g} s")
+    return Figures(
+        model=f"{classifier.ref.name} {classifier.ref.version}",
+        runtime=runtime,
+        threads=threads,
+        bare_ms=round(bare * 1000, 3),
+        frame_to_labels_ms=round(whole * 1000, 3),
+        overhead_ratio=round(whole / bare, 3),
+        fps=round(fps, 1),
+        frames_per_cpu_second=round(per_cpu_second, 1),
+        memory_mb=round(daemon_memory_mb(model, threads), 1),
+    )
+
+
+def _compare(engine: Engine, classifier: Classifier, seconds: float) -> tuple[float, float, float, float]:
+    """Median bare and whole seconds, frames per second, frames per processor second."""
+    pictures = _pictures()
+    options = LabelOptions(threshold=0.5)
+    worker = psutil.Process(engine.state().pid)
+    bare: list[float] = []
+    whole: list[float] = []
+    cpu = 0.0
+    end = time.monotonic() + seconds
+    while time.monotonic() < end or not bare:
+        before = _cpu_seconds(worker)
+        for number in range(BLOCK):
+            start = time.perf_counter()
+            classifier.classify(pictures[number % PICTURES], options)
+            whole.append(time.perf_counter() - start)
+        cpu += _cpu_seconds(worker) - before
+        bare.append(engine.measure(classifier.slot, BLOCK))
+    return statistics.median(bare), statistics.median(whole), len(whole) / sum(whole), len(whole) / max(cpu, 1e-3)
+
+
+def _cpu_seconds(worker: psutil.Process) -> float:
+    used = worker.cpu_times()
+    return time.process_time() + used.user + used.system
+
+
+def _pictures() -> list[YuvPicture]:
+    """Smooth, moving 1080p frames; a classifier's time does not depend on what is in them."""
+    row = np.linspace(0, 255, WIDTH)
+    column = np.linspace(0, 255, HEIGHT)[:, np.newaxis]
+    pictures = []
+    for number in range(PICTURES):
+        y = ((row + column * 2 + number * 9) % 256).astype(np.uint8)
+        u = ((row[::2] + number * 31) % 256 + 0 * column[::2]).astype(np.uint8)
+        v = ((column[::2] + number * 17) % 256 + 0 * row[::2]).astype(np.uint8)
+        pictures.append(YuvPicture(y, u, v))
+    return pictures
+
+
+def daemon_memory_mb(model: str, threads: int) -> float:
+    """Run a daemon with one folder camera and no broker within reach, and read its memory and its worker's."""
+    with tempfile.TemporaryDirectory(prefix="edged-bench-") as temporary:
+        folder = Path(temporary)
+        (folder / "photos").mkdir()
+        for number, picture in enumerate(_pictures()[:2]):
+            bgr = picture.render(picture.size)[:, :, ::-1]
+            cv2.imwrite(str(folder / "photos" / f"{number}.jpg"), bgr)
+        path = "" if model == "base" else f"model: {{path: {find_model(model).absolute()}}}\n"
+        (folder / "edged.yaml").write_text(
+            "device: bench\nmqtt: {host: 127.0.0.1, port: 9}\nweb: {listen: null}\n"  # port 9: nobody is there
+            f"inference: {{threads: {threads}}}\n{path}state: {folder}\n"
+            f"cameras: {{folder: {{source: {folder}/photos, fps: 5}}}}\n",
+            "utf-8",
+        )
+        daemon = subprocess.Popen(
+            [sys.executable, "-m", "edged", "run", "-c", str(folder / "edged.yaml"), "--log-level", "error"]
+        )
+        try:
+            daemon.wait(SETTLE_SECONDS)
+            raise UnavailableError(f"the daemon ended by itself with code {daemon.returncode}; its words are above")
+        except subprocess.TimeoutExpired:
+            process = psutil.Process(daemon.pid)
+            family = [process, *process.children(recursive=True)]
+            return sum(member.memory_full_info().pss for member in family) / 2**20
+        finally:
+            daemon.terminate()
+            daemon.wait(10)
