@@ -12,9 +12,12 @@ if TYPE_CHECKING:
 
 Path = tuple[str | int, ...]
 
+MOST_CHARACTERS: Final = 2_000_000
+"""In all keys and values, aliases and variables expanded: twice the largest file."""
+
 # `$${` stands for a plain `${`
-_REFERENCE: Final = re.compile(r"\$\$\{|\$\{([^}]*)\}|\$\{")
-_NAME_AND_DEFAULT: Final = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)(?::-(.*))?", re.DOTALL)
+_REFERENCE: Final = re.compile(r"\$\$\{|\$\{([^{}]*)\}|\$\{")
+_NAME_AND_DEFAULT: Final = re.compile(r"([A-Za-z_][A-Za-z0-9_]{0,63})(?::-(.*))?", re.DOTALL)
 
 
 class Expander:
@@ -30,6 +33,7 @@ class Expander:
         self.filled: set[Path] = set()
         self._environment = environment
         self._nodes = 0
+        self._characters = 0
 
     def value(self, node: Node, path: Path = ()) -> Any:  # noqa: ANN401  dict, list, str or None, for pydantic to check
         """The value of `node`, which stands at `path`.
@@ -49,16 +53,23 @@ class Expander:
                     self.errors.append(
                         ((*path, key), again, f"is written twice, on lines {first} and {again} (once is allowed)")
                     )
+                for key in node.entries:
+                    self._count(len(key), node.line)
                 return {key: self.value(child, (*path, key)) for key, (_, child) in node.entries.items()}
             case Scalar():
                 return self._scalar(node, path)
 
     def _scalar(self, node: Scalar, path: Path) -> str | None:
+        self._count(len(node.text), node.line)
         if node.plain and node.text in NULLS:
             return None
         if "${" not in node.text:
             return node.text
-        line = node.line
+
+        def wrong(message: str) -> None:
+            error = (path, node.line, message)
+            if self.errors[-1:] != [error]:
+                self.errors.append(error)
 
         def fill(match: re.Match[str]) -> str:
             if match[0] == "$${":
@@ -67,20 +78,27 @@ class Expander:
             parts = _NAME_AND_DEFAULT.fullmatch(match[1] or "")
             if parts is None:
                 must = "${NAME} or ${NAME:-default}; $${ for a plain ${"
-                self.errors.append((path, line, f"'${{' does not begin a variable here ({must})"))
+                wrong(f"'${{' does not begin a variable here ({must})")
                 return ""
             name, default = parts.groups()
             found = self._environment.get(name)
             if found is None and default is None:
                 must = f"set it in the environment, or write ${{{name}:-default}}"
-                self.errors.append((path, line, f"the variable {name} is not set ({must})"))
-            return default if default is not None and not found else found or ""
+                wrong(f"the variable {name} is not set ({must})")
+            value = default if default is not None and not found else found or ""
+            self._count(len(value), node.line)
+            return value
 
         text = _REFERENCE.sub(fill, node.text)
         if CONTROL.search(text):
-            self.errors.append((path, line, "the variable holds a control character (text without them)"))
+            wrong("the variable holds a control character (text without them)")
             return ""
         return text or (None if node.plain else "")
+
+    def _count(self, characters: int, line: int) -> None:
+        self._characters += characters
+        if self._characters > MOST_CHARACTERS:
+            raise DocumentError(line, f"too much text (up to {MOST_CHARACTERS:,} characters, aliases counted)")
 
 
 def locate(root: Node | None, path: Path) -> tuple[int, Node | None]:

@@ -26,8 +26,7 @@ def slug(text: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
 
 
-_SECRET_IN_PATH = re.compile(r"(?i)((?:user|login|pass|pwd|token|key|secret|auth)[a-z_]*=)[^&/#;]*")
-_USER_WITHOUT_SCHEME = re.compile(r"^[^/]*:[^/]*@")
+_SECRET_IN_PATH = re.compile(r"(?i)((?:user|login|pass|pwd|token|key|secret|auth)[a-z_]{0,20}=)[^&/#;]*")
 
 
 def redact(address: str) -> str:
@@ -38,11 +37,18 @@ def redact(address: str) -> str:
     """
     scheme, mark, rest = address.partition("://")
     if not mark:
-        return _USER_WITHOUT_SCHEME.sub("***@", address)
+        user = _user_without_scheme(address)
+        return f"***@{address[len(user) + 1 :]}" if user else address
     _, at, host = rest.rpartition("@")
     host, question, _ = host.partition("?")
     host = _SECRET_IN_PATH.sub(r"\1***", host)
     return f"{scheme}://{'***@' if at else ''}{host}{'?***' if question else ''}"
+
+
+def _user_without_scheme(address: str) -> str:
+    """`user:password` where a path begins with them and an `@`; else nothing."""
+    user = address.partition("/")[0].rpartition("@")[0]
+    return user if ":" in user else ""
 
 
 def _seconds(value: object) -> object:
@@ -164,7 +170,7 @@ def source_kind(address: str) -> SourceKind:
 def _source(value: str, info: ValidationInfo) -> str:
     if source_kind(value) != "path":
         return value
-    if _USER_WITHOUT_SCHEME.match(value):
+    if _user_without_scheme(value):
         raise ValueError("rtsp:// is missing")
     return str(_in_folder(value, info))
 

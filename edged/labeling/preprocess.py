@@ -133,11 +133,13 @@ def _lookup(spec: TensorSpec, normalisation: Normalisation | None, channels: int
             " TFLite Metadata (NormalizationOptions) or in model.yaml (`normalisation: {mean: [127.5], std: [127.5]}`"
             " is for -1 to 1)"
         )
-    real = (pixels - np.array(normalisation.mean)) / np.array(normalisation.std)
-    real = real * np.ones((1, channels))
+    for values in (normalisation.mean, normalisation.std):
+        if len(values) not in (1, channels) or 0 in normalisation.std:
+            raise ModelError(f"a normalisation {normalisation} does not fit {channels} channels")
+    mean, std = np.asarray(normalisation.mean, np.float64), np.asarray(normalisation.std, np.float64)
+    real: NDArray[np.float64] = (pixels - mean) / std * np.ones((1, channels))
     if spec.dtype == "float32":
         return real.astype(np.float32)
     if spec.dtype == "int8" and spec.scale > 0:
-        quantised: NDArray[np.int8] = np.clip(np.rint(real / spec.scale) + spec.zero_point, -128, 127).astype(np.int8)
-        return quantised
+        return np.clip(np.rint(real / spec.scale) + spec.zero_point, -128, 127).astype(np.int8)
     raise ModelError(f"the model takes {spec.dtype}; pixels can become uint8, int8 and float32")
