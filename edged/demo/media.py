@@ -125,7 +125,7 @@ def _media(folder: Path) -> Media:
     return Media(
         folder=folder,
         photos=folder / "photos",
-        videos=tuple(folder / file.path for _, file in files if file.path.startswith("videos/")),
+        videos=tuple(folder / file.path for _, file in files if not file.path.startswith("photos/")),
         licences=tuple(
             f"{file.path}: {file.licence}; author: {file.author}; from {package.name} {package.version}"
             for package, file in files

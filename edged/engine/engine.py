@@ -33,7 +33,7 @@ class EngineOptions:
     Attributes:
         threads: threads of one inference; None takes all cores but one, three at most.
         deadline: seconds for one inference; past it the worker is killed.
-        load_deadline: seconds for loading one model.
+        load_deadline: seconds for the start of a worker, and for loading one model.
         python: another interpreter to run inference in; None is the daemon's own.
     """
 
@@ -88,7 +88,7 @@ class Engine:
 
     def __init__(self, options: EngineOptions | None = None, on_change: Callable[[], None] = lambda: None) -> None:
         self._options = options or EngineOptions()
-        self._on_change = on_change  # called when `state().reason` comes or goes
+        self.on_change = on_change  # called when `state().reason` comes or goes
         self._lock = threading.RLock()
         self._files: dict[int, Path] = {}
         self._worker: WorkerProcess | None = None
@@ -201,7 +201,7 @@ class Engine:
             self._worker = worker
             if self._closing.is_set():  # after the line above: either `close` sees the worker, or this sees `close`
                 worker.interrupt()
-            ready = worker.wait_ready()
+            ready = worker.wait_ready(seconds=self._options.load_deadline)
             self._mapped = {slot: self._load(worker, slot, path) for slot, path in self._files.items()}
         except EdgedError as error:
             self._lost(error)
@@ -221,13 +221,14 @@ class Engine:
             return
         self._restarts += 1
         self._budget.died(time.monotonic())
-        log.log(logging.DEBUG if self._reason else logging.WARNING, "inference stopped, starting anew: %s", error)
-        self._reason = str(error)
-        self._on_change()
+        level = logging.DEBUG if self._reason else logging.WARNING
+        self._reason = str(error)  # text: an error kept, here or in a log record, keeps its frames and their memory
+        log.log(level, "inference stopped, starting anew: %s", self._reason)
+        self.on_change()
 
     def _gave_result(self) -> None:
         self._budget.gave_result(time.monotonic())
         if self._reason is not None:
             log.info("inference runs again after %d restarts in all", self._restarts)
             self._reason = None
-            self._on_change()
+            self.on_change()

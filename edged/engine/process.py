@@ -38,7 +38,6 @@ sys.modules["edged_worker"] = package
 from edged_worker.main import main
 main(*map(int, sys.argv[2:]))
 """
-START_SECONDS = 30.0  # importing a runtime; a Pi with a worn card needs some of it
 REAP_SECONDS = 2.0  # a killed process that is not gone by then sits in the kernel (D state)
 MAX_TENSOR_BYTES = 64 * 1024 * 1024
 LAST_WORDS_BYTES = 4096
@@ -132,7 +131,7 @@ class WorkerProcess:
         self.pid = self._process.pid
         self.runtime: wire.Ready | None = None
 
-    def wait_ready(self, seconds: float = START_SECONDS) -> wire.Ready:
+    def wait_ready(self, *, seconds: float) -> wire.Ready:
         """Wait until the runtime is imported."""
         self.runtime = self._expect(wire.Ready, time.monotonic() + seconds)
         return self.runtime

@@ -155,16 +155,16 @@ class MqttClient:
 
     async def _try_versions(self, address: Server) -> Ending:
         """Try the version that worked last, then at once the other one if it may be the version that is wrong."""
-        ending, version = _STOPPED, self._preferred
-        other: Version = "3.1.1" if version == "5" else "5"
-        versions = (version, other) if self._config.protocol == "auto" else (version,)
+        ending = _STOPPED
+        other: Version = "3.1.1" if self._preferred == "5" else "5"
+        versions = (self._preferred, other) if self._config.protocol == "auto" else (self._preferred,)
         for version in versions:
             patience = _GUESS_S if version == "5" and version != versions[-1] else _ANSWER_S
             ending = await self._attempt(address, version, patience)
             if ending.cause not in {Cause.VERSION, Cause.UNANSWERED} or self._stopping.is_set():
                 break
             self._log.debug("mqtt: MQTT %s at %s: %s", version, address, ending.reason)
-        ending = self._retry.judge(ending, version, self._identity.client_id)
+        ending = self._retry.judge(ending, self._identity.client_id)
         text = describe(address, ending)
         self._report.trouble(ending, text)
         self._set(None, text)

@@ -142,9 +142,10 @@ async def _read_opening(reader: asyncio.StreamReader) -> bytes:
 
 
 def _amqtt_broker() -> _Amqtt:
-    # Below an error it reports clients that come and go, and every step it takes; none of it is for the daemon's user.
-    logging.getLogger("amqtt").setLevel(logging.ERROR)
-    logging.getLogger("transitions").setLevel(logging.ERROR)
+    # It reports every step it takes, and as errors, with traces, clients that come, go or do not read. What concerns
+    # the daemon it raises.
+    logging.getLogger("amqtt").setLevel(logging.CRITICAL)
+    logging.getLogger("transitions").setLevel(logging.CRITICAL)
     try:
         amqtt = importlib.import_module("amqtt.broker")
     except ImportError as error:

@@ -47,7 +47,7 @@ class Ending:
     reason: str
     lasted: float = 0.0
     closed_by_broker: bool = False
-    """The broker closed the connection without a word, which is how 3.1.1 ends one that was taken over."""
+    """The broker closed the connection without a word: perhaps it was taken over (`Retry.judge`)."""
 
 
 def refusal(code: ReasonCode, properties: Properties | None) -> Ending:

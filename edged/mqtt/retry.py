@@ -10,7 +10,6 @@ from edged.mqtt.ending import Cause
 
 if TYPE_CHECKING:
     from edged.mqtt.ending import Ending
-    from edged.mqtt.transport import Version
 
 STEADY_S: Final = 30.0
 """A connection that held for so long was a good one: what was wrong before it is over."""
@@ -51,13 +50,14 @@ class Retry:
         self._refused = Backoff(least=30.0, first=60.0, most=300.0)  # until somebody changes something
         self._cuts = 0
 
-    def judge(self, ending: Ending, version: Version, client_id: str) -> Ending:
+    def judge(self, ending: Ending, client_id: str) -> Ending:
         """The ending, seen in the light of those before it.
 
-        MQTT 3.1.1 has no word for a session that was taken over: the broker just closes the connection. So one that
-        is closed soon after it began, several times in a row, is taken for that.
+        MQTT 3.1.1 has no word for a session that was taken over: the broker just closes the connection, and mosquitto
+        2.0.11 (Debian 12) does so in MQTT 5 too. So connections that are closed soon after they began, several times
+        in a row, are taken for that.
         """
-        cut = version == "3.1.1" and ending.closed_by_broker and ending.lasted < CUT_SHORT_S
+        cut = ending.closed_by_broker and ending.lasted < CUT_SHORT_S
         if ending.cause is Cause.LOST:
             self._cuts = self._cuts + 1 if cut else 0
         if cut and self._cuts >= CUTS_OF_A_TAKEOVER:

@@ -145,7 +145,7 @@ def decode(packet: bytes) -> Message:
         kind = _KINDS[fields.pop("op")]
         for side in ("inputs", "outputs"):
             if side in fields:
-                fields[side] = tuple(_tensor(entry) for entry in fields[side])
+                fields[side] = _tensors(fields[side])
         message = kind(**fields)
         for name, wanted in kind.__annotations__.items():
             _check(getattr(message, name), wanted)
@@ -161,6 +161,12 @@ def _check(value: object, wanted: str) -> None:
     plain = {"int": int, "str": str, "float": float}.get(wanted)
     if plain is not None and (not isinstance(value, plain) or isinstance(value, bool)):
         raise WireError(f"{value!r} is not {wanted}")
+
+
+def _tensors(entries: object) -> Tuple[TensorSpec, ...]:
+    if not isinstance(entries, list):
+        raise WireError(f"not a list of tensors: {entries!r}")
+    return tuple(_tensor(entry) for entry in entries)
 
 
 def _tensor(entry: object) -> TensorSpec:
