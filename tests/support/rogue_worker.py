@@ -14,6 +14,10 @@ import sys
 import time
 import types
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 when, how, mark = os.environ["EDGED_ROGUE"].split(":")
 _dash_c, _bootstrap, folder, *numbers = sys.argv[1:]
@@ -23,12 +27,7 @@ package = types.ModuleType("edged_worker")
 package.__path__ = [folder]
 sys.modules["edged_worker"] = package
 
-from typing import TYPE_CHECKING
-
 from edged_worker import main as worker  # type: ignore[import-not-found]  # noqa: E402  made by the lines above
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 
 def write(data: bytes) -> None:
