@@ -35,8 +35,6 @@ def unbuilt(config: Config) -> list[str]:
     ]
     if config.inference.device == "edgetpu":
         sentences.append("inference.device: edgetpu has no effect in this version: the CPU infers")
-    if len(config.mqtt.servers) > 1:
-        sentences.append("mqtt.servers: only the first has an effect in this version")
     return sentences
 
 

@@ -1,0 +1,256 @@
+"""The daemon from outside: what a subscriber sees, whatever happens to the parts."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import signal
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from support.daemon import Daemon, labels, wait_for_health, wait_for_labels
+from support.mosquitto import Mosquitto, Subscriber, free_port, until
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from edged.demo.media import Media
+
+BACK_SECONDS = 1.0  # labels again after a worker's death, besides the deadline of a hang
+START_SECONDS = 10.0
+DEADLINE = 1.0
+
+
+@pytest.fixture
+def photos(media: Media, tmp_path: Path) -> Path:
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for name in ("chelsea.png", "coffee.png", "rocket.jpg"):
+        shutil.copy(media.photos / name, folder)
+    return folder
+
+
+@pytest.fixture
+def broker(tmp_path: Path) -> Iterator[Mosquitto]:
+    with Mosquitto(tmp_path) as running:
+        yield running
+
+
+@pytest.fixture
+def subscriber(broker: Mosquitto) -> Iterator[Subscriber]:
+    with Subscriber(broker.port) as listening:
+        yield listening
+
+
+@pytest.fixture
+def daemon(tmp_path: Path, broker: Mosquitto, photos: Path, subscriber: Subscriber) -> Iterator[Daemon]:
+    """Labelling a folder at 20 frames per second."""
+    with Daemon(tmp_path, broker.port, f"  a: {{source: {photos}, fps: 20}}") as running:
+        wait_for_labels(subscriber, START_SECONDS)
+        yield running
+
+
+def test_labels_of_real_photos_arrive_on_a_real_broker(daemon: Daemon, subscriber: Subscriber) -> None:
+    wait_for_labels(subscriber, 5, more=3)
+    first, second, third = labels(subscriber)[:3]
+    assert first.keys() == {"schema", "camera", "time", "frame", "labels", "model", "device", "timing_ms"}
+    assert [first["schema"], first["camera"], first["frame"], first["device"]] == [1, "a", 1, "cpu"]
+    assert first["model"]["name"] == "base"
+    assert first["model"]["digest"].startswith("sha256:")
+    assert "cat" in first["labels"][0]["text"].lower()
+    assert second["labels"][0]["text"] == "Espresso"
+    assert third["labels"][0]["index"] == 657  # missile: ImageNet has no rocket
+    assert daemon.process.is_running()
+
+
+def test_status_is_online_while_it_runs_and_offline_after_sigterm(daemon: Daemon, subscriber: Subscriber) -> None:
+    assert subscriber.on("edged/test/status") == [b"online"]
+    assert daemon.stop() == 0
+    assert subscriber.on("edged/test/status") == [b"online", b"offline"]
+    assert "stopping" in daemon.log
+
+
+def test_status_is_offline_by_the_last_will_after_sigkill(daemon: Daemon, subscriber: Subscriber) -> None:
+    worker = daemon.worker()
+    daemon.process.kill()
+    subscriber.wait_for(lambda message: message.payload == b"offline")
+    worker.wait(2)  # it does not outlive its daemon
+
+
+def test_ctrl_c_stops_in_order(daemon: Daemon) -> None:
+    assert daemon.stop(signal.SIGINT) == 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_second_signal_forces_the_end(daemon: Daemon, broker: Mosquitto, number: signal.Signals) -> None:
+    broker.freeze()  # so that an orderly end has something to wait for
+    daemon.process.send_signal(number)
+    until(lambda: "stopping" in daemon.log)
+    start = time.monotonic()
+    assert daemon.stop(number) == 128 + number
+    assert time.monotonic() - start < 1
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSEGV, signal.SIGABRT])
+def test_labels_resume_within_a_second_after_the_worker_is_killed(
+    daemon: Daemon, subscriber: Subscriber, number: signal.Signals
+) -> None:
+    pid = daemon.process.pid
+    for _ in range(3):
+        dead = daemon.worker()
+        dead.send_signal(number)
+        dead.wait(2)
+        wait_for_labels(subscriber, BACK_SECONDS, more=2)
+    assert daemon.process.pid == pid
+    assert daemon.process.is_running()
+    health = wait_for_health(subscriber, lambda said: said["inference"]["restarts"] == 3)
+    assert number.name in daemon.log
+    assert health["cameras"]["a"]["state"] == "running"
+
+
+def test_labels_resume_after_a_hang_at_its_deadline(daemon: Daemon, subscriber: Subscriber) -> None:
+    daemon.worker().suspend()
+    wait_for_health(subscriber, lambda said: "did not give an inference in time" in (said["inference"]["reason"] or ""))
+    wait_for_labels(subscriber, DEADLINE + BACK_SECONDS, more=2)
+    wait_for_health(subscriber, lambda said: said["inference"]["restarts"] == 1 and said["inference"]["reason"] is None)
+
+
+def test_it_stops_in_time_while_the_worker_hangs(daemon: Daemon) -> None:
+    daemon.worker().suspend()
+    assert daemon.stop() == 0
+
+
+def test_labels_flow_again_after_the_broker_was_killed_and_retained_topics_are_right(
+    daemon: Daemon, broker: Mosquitto
+) -> None:
+    broker.restart()  # without persistence: it has forgotten everything
+    with Subscriber(broker.port) as later:
+        later.wait_for(lambda message: message.topic == "edged/test/status" and message.payload == b"online", 10)
+        wait_for_labels(later, 5)
+        wait_for_health(later, lambda said: said["schema"] == 1)
+    assert daemon.process.is_running()
+
+
+def test_it_starts_without_a_broker_and_finds_it_later(tmp_path: Path, photos: Path) -> None:
+    port = free_port()
+    with Daemon(tmp_path, port, f"  a: {{source: {photos}, fps: 20}}") as daemon:
+        until(lambda: "labelling a" in daemon.log, START_SECONDS)
+        with Mosquitto(tmp_path, port=port) as broker, Subscriber(broker.port) as subscriber:
+            wait_for_labels(subscriber, 10, more=3)
+        assert daemon.stop() == 0
+
+
+def test_it_stops_in_time_with_the_broker_frozen(daemon: Daemon, broker: Mosquitto) -> None:
+    broker.freeze()
+    assert daemon.stop() == 0
+
+
+def test_a_frozen_broker_does_not_stop_the_labelling(daemon: Daemon, broker: Mosquitto, subscriber: Subscriber) -> None:
+    broker.freeze()
+    time.sleep(1)
+    before = labels(subscriber)[-1]["frame"]
+    broker.thaw()
+    wait_for_labels(subscriber, 5, more=3)
+    assert labels(subscriber)[-1]["frame"] > before + 10, "frames were labelled meanwhile"
+    assert daemon.process.is_running()
+
+
+def test_a_folder_that_goes_and_comes_back_is_said_in_health(
+    daemon: Daemon, subscriber: Subscriber, photos: Path
+) -> None:
+    away = photos.with_name("away")
+    photos.rename(away)
+    gone = wait_for_health(subscriber, lambda said: said["cameras"]["a"]["state"] == "retrying")
+    assert str(photos) in gone["cameras"]["a"]["reason"]
+    away.rename(photos)
+    wait_for_labels(subscriber, 5)
+    back = wait_for_health(
+        subscriber, lambda said: said["cameras"]["a"]["state"] == "running" and said["cameras"]["a"]["reconnects"] > 0
+    )
+    assert back["cameras"]["a"]["reason"] is None
+    assert daemon.log.count("trying again") == 1, "said once"
+
+
+def test_unreadable_photos_are_named_once_and_the_rest_go_on(
+    daemon: Daemon, subscriber: Subscriber, photos: Path
+) -> None:
+    (photos / "broken.jpg").write_bytes((photos / "rocket.jpg").read_bytes()[:5000])
+    (photos / "text.png").write_text("not a picture")
+    until(lambda: "text.png" in daemon.log and "broken.jpg" in daemon.log)
+    wait_for_labels(subscriber, 5, more=20)
+    assert daemon.log.count("text.png") == 1
+    assert daemon.log.count("broken.jpg") == 1
+
+
+def test_two_cameras_each_have_their_own_rate_and_filters(
+    tmp_path: Path, broker: Mosquitto, subscriber: Subscriber, photos: Path, media: Media
+) -> None:
+    cameras = (
+        f"  a: {{source: {photos}, fps: 20, labels: {{allow: [espresso], threshold: 0.1}}}}\n"
+        f"  b: {{source: {media.videos[0]}, fps: 4, labels: {{threshold: 0.0, max_results: 2}}}}\n"
+    )
+    with Daemon(tmp_path, broker.port, cameras):
+        wait_for_labels(subscriber, START_SECONDS, camera="b")
+        wait_for_labels(subscriber, 10, more=12, camera="b")
+        assert len(labels(subscriber, "a")) > 2 * len(labels(subscriber, "b"))
+        assert {label["text"] for result in labels(subscriber, "a") for label in result["labels"]} == {"Espresso"}
+        assert all(len(result["labels"]) == 2 for result in labels(subscriber, "b"))
+
+
+def test_what_has_no_effect_yet_is_said_once(
+    tmp_path: Path, broker: Mosquitto, subscriber: Subscriber, photos: Path
+) -> None:
+    more = "home_assistant: {discovery: true}"
+    with Daemon(tmp_path, broker.port, f"  a: {{source: {photos}, presence: {{cat: {{on: 0.7}}}}}}", more=more) as daemon:
+        wait_for_labels(subscriber, START_SECONDS)
+        assert daemon.log.count("home_assistant: has no effect") == 1
+        assert daemon.log.count("presence: has no effect") == 1
+
+
+def test_a_wrong_configuration_ends_with_78_and_all_its_errors(tmp_path: Path) -> None:
+    with Daemon(tmp_path, 1883, "  a: {source: photos, fps: fast, colour: red}") as daemon:
+        assert daemon.process.wait(10) == 78
+        assert "cameras.a.fps" in daemon.log
+        assert "cameras.a.colour" in daemon.log
+        assert "Traceback" not in daemon.log
+
+
+@pytest.mark.parametrize(
+    ("name", "data"), [("missing.tflite", None), ("text.tflite", b"no model at all"), ("empty.tflite", b"")]
+)
+def test_a_model_that_cannot_be_used_ends_with_65_and_the_reason(
+    tmp_path: Path, photos: Path, name: str, data: bytes | None
+) -> None:
+    if data is not None:
+        (tmp_path / name).write_bytes(data)
+    more = f"model: {{path: {tmp_path / name}}}"
+    with Daemon(tmp_path, free_port(), f"  a: {{source: {photos}}}", more=more) as daemon:
+        assert daemon.process.wait(10) == 65
+        assert name in daemon.log
+        assert "Traceback" not in daemon.log
+
+
+def test_a_model_that_is_not_on_the_device_ends_with_78(tmp_path: Path, photos: Path) -> None:
+    with Daemon(tmp_path, free_port(), f"  a: {{source: {photos}}}", more="model: {name: flowers}") as daemon:
+        assert daemon.process.wait(10) == 78
+        assert "flowers" in daemon.log
+
+
+def test_the_log_can_be_json(tmp_path: Path, broker: Mosquitto, subscriber: Subscriber, photos: Path) -> None:
+    with Daemon(tmp_path, broker.port, f"  a: {{source: {photos}}}", arguments=("--log-json",)) as daemon:
+        wait_for_labels(subscriber, START_SECONDS)
+        assert daemon.stop() == 0
+        entries = [json.loads(line) for line in daemon.log.splitlines()]
+    assert all(entry.keys() >= {"time", "level", "logger", "message"} for entry in entries)
+
+
+def test_memory_stays_bounded_while_the_broker_is_away(tmp_path: Path, photos: Path) -> None:
+    with Daemon(tmp_path, free_port(), f"  a: {{source: {photos}, fps: 200}}") as daemon:
+        until(lambda: "labelling a" in daemon.log, START_SECONDS)
+        time.sleep(3)
+        before = daemon.process.memory_info().rss
+        time.sleep(4)
+        assert daemon.process.memory_info().rss < before * 1.1
