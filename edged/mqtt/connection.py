@@ -105,8 +105,7 @@ class Connection:
         self.wake()
 
     def _run(self) -> None:
-        fault: BaseException | None = None
-        ending: Ending | None = None
+        ending, fault = None, None
         try:
             ending = self._live()
         except BaseException as error:  # noqa: BLE001  a thread cannot raise into the loop: the loop raises it there

@@ -67,6 +67,10 @@ def new_client(config: MqttConfig, identity: Identity, version: Version) -> Clie
 def _tls_context(tls: TlsConfig) -> ssl.SSLContext:
     # Made anew for every connection, so that renewed certificates are taken up without a restart.
     context = ssl.create_default_context(cafile=tls.ca)
+    if tls.ca is not None:
+        # Strict by default since Python 3.13: an authority made at home, as tutorials for brokers make it, lacks
+        # extensions that RFC 5280 wants. Chain, dates and host name are checked all the same.
+        context.verify_flags &= ~ssl.VERIFY_X509_STRICT
     if tls.cert is not None:
         context.load_cert_chain(tls.cert, tls.key)
     return context
