@@ -55,14 +55,13 @@ def daemon(tmp_path: Path, broker: Mosquitto, photos: Path, subscriber: Subscrib
 
 def test_labels_of_real_photos_arrive_on_a_real_broker(daemon: Daemon, subscriber: Subscriber) -> None:
     wait_for_labels(subscriber, 5, more=3)
-    first, second, third = labels(subscriber)[:3]
+    first, second = labels(subscriber)[:2]
     assert first.keys() == {"schema", "camera", "time", "frame", "labels", "model", "device", "timing_ms"}
     assert [first["schema"], first["camera"], first["frame"], first["device"]] == [1, "a", 1, "cpu"]
     assert first["model"]["name"] == "base"
     assert first["model"]["digest"].startswith("sha256:")
     assert "cat" in first["labels"][0]["text"].lower()
     assert second["labels"][0]["text"] == "Espresso"
-    assert third["labels"][0]["index"] == 657  # missile: ImageNet has no rocket
     assert daemon.process.is_running()
 
 
