@@ -180,8 +180,8 @@ def test_unreadable_photos_are_named_once_and_the_rest_go_on(
     (photos / "text.png").write_text("not a picture")
     until(lambda: "text.png" in daemon.log and "broken.jpg" in daemon.log)
     wait_for_labels(subscriber, 5, more=20)
-    assert daemon.log.count("text.png") == 1
-    assert daemon.log.count("broken.jpg") == 1
+    for name in ("text.png", "broken.jpg"):
+        assert sum(name in line for line in daemon.log.splitlines()) == 1
 
 
 def test_two_cameras_each_have_their_own_rate_and_filters(
