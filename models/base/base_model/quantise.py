@@ -1,0 +1,162 @@
+"""From float layers to an int8 network: round the weights, correct the biases, layer after layer.
+
+The rules are those of TFLite's 8-bit specification: weights symmetric and per output channel within [-127, 127],
+biases int32 at input scale times weight scale, softmax 1/256. Input and output are uint8, so the first and the last
+operator re-label int8 as uint8.
+
+Each layer is rounded knowing what the already rounded layers before it really give, on the calibration photos; its
+bias then makes the mean of every channel what it is in float. Bias correction is most of the gain (README.md).
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from base_model import patches
+from base_model.flatbuffer import write_model
+from base_model.network import (
+    IMAGE_SHAPE,
+    INPUT_MEAN,
+    INPUT_STD,
+    Constant,
+    Layer,
+    Network,
+    Quantised,
+    float_constants,
+)
+from base_model.rounding import LARGEST, round_weights
+from base_model.runner import Runner
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    import numpy.typing as npt
+
+    from base_model.observe import Observed
+
+    Floats = npt.NDArray[np.float64]
+    Images = Sequence[npt.NDArray[np.uint8]]
+
+_LOWEST: Final = -128
+_LEVELS: Final = 255
+_SOFTMAX_STEP: Final = 1 / 256
+_LARGEST_BIAS: Final = 2**30
+_SMALLEST_STEP: Final = 1e-12
+
+
+def quantise(layers: Sequence[Layer], observed: Observed, images: Images, progress: Callable[[Layer], None]) -> Network:
+    """Return the uint8-in, uint8-out network; `progress` is called before each convolution, the slow part."""
+    network = _unrounded(layers, observed.ranges)
+    for layer in layers:
+        if layer.weight is not None:
+            progress(layer)
+            constants = _round_layer(layer, network, observed.mean_inputs[layer.name], images)
+            network = replace(network, constants={**network.constants, layer.name: constants})
+    return network
+
+
+def _unrounded(layers: Sequence[Layer], ranges: Mapping[str, tuple[float, float]]) -> Network:
+    """Return the network with the meaning of every tensor's integers, and no convolution's constants yet."""
+    meanings = {
+        "pixels": _meaning("uint8", 1 / INPUT_STD, INPUT_MEAN),
+        "image": _meaning("int8", 1 / INPUT_STD, INPUT_MEAN + _LOWEST),
+        "scores": _meaning("uint8", _SOFTMAX_STEP, 0),
+    }
+    for layer in layers:
+        match layer.kind:
+            case "reshape":
+                meanings[layer.name] = meanings[layer.inputs[0]]
+            case "softmax":
+                meanings[layer.name] = _meaning("int8", _SOFTMAX_STEP, _LOWEST)
+            case _:
+                low, high = ranges[layer.name]
+                step = (high - low) / _LEVELS
+                meanings[layer.name] = _meaning("int8", step, round(_LOWEST - low / step))
+    whole = [
+        Layer("image", "quantize", ("pixels",), IMAGE_SHAPE),
+        *layers,
+        Layer("scores", "quantize", (layers[-1].name,), layers[-1].shape),
+    ]
+    constants = {layer.name: float_constants(layer) for layer in layers if layer.weight is None}
+    return Network(whole, ("pixels", IMAGE_SHAPE), constants, meanings, "EfficientNet-Lite0, ImageNet-1k, uint8")
+
+
+def _meaning(dtype: str, step: float, zero_point: int) -> Quantised:
+    return Quantised(dtype, np.array([step], np.float32), zero_point)
+
+
+def _round_layer(layer: Layer, network: Network, float_mean: Floats, images: Images) -> tuple[Constant, Constant]:
+    """Return a convolution's int8 weights and int32 biases. float_mean: its mean input in the float network."""
+    if layer.weight is None or layer.bias is None:
+        raise ValueError(f"{layer.name} has no weights")
+    mean, covariance = _input_statistics(layer, network, images)
+    source_step = float(network.quantised[layer.inputs[0]].scale[0])
+    weights = _by_channel(layer, layer.weight.astype(np.float64))
+    steps = np.abs(weights).max(axis=1) / LARGEST
+    # A channel that training has switched off has weights near nothing and a bias that must still fit in 32 bits.
+    steps = np.maximum(steps, np.abs(layer.bias) / (source_step * _LARGEST_BIAS)).clip(_SMALLEST_STEP)
+    steps = steps.astype(np.float32).astype(np.float64)
+    if layer.kind == "depthwise":
+        channels = range(len(weights))
+        each = [round_weights(weights[c : c + 1], steps[c : c + 1], covariance[c]) for c in channels]
+        integers = np.concatenate(each)
+    else:
+        integers = round_weights(weights, steps, covariance)
+    wanted = _mean_output(layer, weights, float_mean)
+    given = _mean_output(layer, integers, mean) * source_step * steps
+    bias_steps = (steps * source_step).astype(np.float32)
+    bias = np.round((layer.bias + wanted - given) / bias_steps.astype(np.float64)).astype(np.int32)
+    stored = _as_stored(layer, integers).astype(np.int8)
+    return (
+        Constant(stored, Quantised("int8", steps.astype(np.float32), 0, layer.channel_axis)),
+        Constant(bias, Quantised("int32", bias_steps, 0)),
+    )
+
+
+def _input_statistics(layer: Layer, network: Network, images: Images) -> tuple[Floats, Floats]:
+    """Return mean [kernel, kernel, channels] and covariance of a layer's integer input, zero point taken off.
+
+    Covariance: [inputs, inputs]; for a depthwise layer [channels, kernel * kernel, kernel * kernel]. Sums of products
+    of small integers are exact in float64, so they do not depend on the order in which a processor adds them.
+    """
+    source = layer.inputs[0]
+    before = [step.name for step in network.layers].index(source)
+    runner = Runner(write_model(replace(network, layers=network.layers[: before + 1])))
+    zero_point = network.quantised[source].zero_point
+    total: Floats = np.zeros(1)
+    products: Floats = np.zeros(1)
+    count = 0
+    for number, image in enumerate(images):
+        seen = patches.sample(runner.run(image), layer, number, zero_point)
+        rows: Floats = seen.reshape(len(seen), -1)
+        if layer.kind == "depthwise":
+            rows = seen.reshape(len(seen), -1, seen.shape[-1]).transpose(2, 0, 1)
+        total = total + seen.sum(axis=0)
+        products = products + rows.swapaxes(-1, -2) @ rows
+        count += len(seen)
+    mean = total / count
+    centre: Floats = mean.reshape(-1)
+    if layer.kind == "depthwise":
+        centre = mean.reshape(-1, mean.shape[-1]).T
+    return mean, products / count - centre[..., :, None] * centre[..., None, :]
+
+
+def _by_channel(layer: Layer, weights: Floats) -> Floats:
+    """Return weights as [out, in], out of TFLite's layout."""
+    return np.moveaxis(weights, layer.channel_axis, 0).reshape(layer.shape[-1], -1)
+
+
+def _as_stored(layer: Layer, rows: Floats) -> Floats:
+    """Return [out, in] in TFLite's layout again."""
+    shape = np.moveaxis(np.empty(() if layer.weight is None else layer.weight.shape), layer.channel_axis, 0).shape
+    return np.ascontiguousarray(np.moveaxis(rows.reshape(shape), 0, layer.channel_axis))
+
+
+def _mean_output(layer: Layer, rows: Floats, mean: Floats) -> Floats:
+    """Return what a layer without its bias makes of a mean input, [out]."""
+    if layer.kind == "depthwise":
+        return np.asarray((rows.T * mean.reshape(-1, mean.shape[-1])).sum(axis=0))
+    return rows @ mean.reshape(-1)
