@@ -70,7 +70,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _config(source: Path | None, port: int) -> Config:
     from edged.config import load_config  # noqa: PLC0415
-    from edged.demo.media import ensure_media  # noqa: PLC0415
+    from edged.demo.media import ensure_media, media_folder  # noqa: PLC0415
     from edged.errors import UnavailableError  # noqa: PLC0415
     from edged.resources import data_path  # noqa: PLC0415
 
@@ -87,7 +87,8 @@ def _config(source: Path | None, port: int) -> Config:
     if source is not None:
         first = next(iter(cameras.values()))
         cameras = {"demo": first.model_copy(update={"source": str(source.absolute())})}
-    return config.model_copy(update={"mqtt": mqtt, "cameras": cameras})
+    state = media_folder() / "state"  # never beside a person's own pictures
+    return config.model_copy(update={"mqtt": mqtt, "cameras": cameras, "state": state})
 
 
 def _show(result: Result, frame: Frame) -> None:
