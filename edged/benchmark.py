@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 import psutil
 
-from edged.camera.picture import YuvPicture
+from edged.camera.picture import Pixels, YuvPicture
 from edged.classifier import Classifier, LabelOptions
 from edged.engine.engine import Engine, EngineOptions
 from edged.errors import UnavailableError
@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 WIDTH, HEIGHT = 1920, 1080
-PICTURES = 8  # more than a processor's cache holds, as with a camera's buffers
+PICTURES = 8
+BUFFERS = 4  # as many as a camera has; each is written anew before its frame is labelled, as a decoder does
 BLOCK = 20  # frames, then as many bare calls, and so on
 SETTLE_SECONDS = 6.0  # of a daemon, before its memory is read
 
@@ -86,7 +87,7 @@ def measure(model: str, *, seconds: float, threads: int, progress: Callable[[str
 
 def _compare(engine: Engine, classifier: Classifier, seconds: float) -> tuple[float, float, float, float]:
     """Median bare and whole seconds, frames per second, frames per processor second."""
-    pictures = _pictures()
+    camera = _Camera()
     options = LabelOptions(threshold=0.5)
     worker = psutil.Process(engine.state().pid)
     bare: list[float] = []
@@ -95,11 +96,15 @@ def _compare(engine: Engine, classifier: Classifier, seconds: float) -> tuple[fl
     end = time.monotonic() + seconds
     while time.monotonic() < end or not bare:
         before = _cpu_seconds(worker)
-        for number in range(BLOCK):
+        writing = 0.0
+        for _ in range(BLOCK):
+            written = time.process_time()
+            picture = camera.next()
+            writing += time.process_time() - written
             start = time.perf_counter()
-            classifier.classify(pictures[number % PICTURES], options)
+            classifier.classify(picture, options)
             whole.append(time.perf_counter() - start)
-        cpu += _cpu_seconds(worker) - before
+        cpu += _cpu_seconds(worker) - before - writing
         bare.append(engine.measure(classifier.slot, BLOCK))
     return statistics.median(bare), statistics.median(whole), len(whole) / sum(whole), len(whole) / max(cpu, 1e-3)
 
@@ -107,6 +112,27 @@ def _compare(engine: Engine, classifier: Classifier, seconds: float) -> tuple[fl
 def _cpu_seconds(worker: psutil.Process) -> float:
     used = worker.cpu_times()
     return time.process_time() + used.user + used.system
+
+
+class _Camera:
+    """Frames in memory that come as from a decoder: written a moment ago, into one of a few buffers in turn."""
+
+    def __init__(self) -> None:
+        self._sources = _pictures()
+        self._buffers = _pictures()[:BUFFERS]
+        self._number = 0
+
+    def next(self) -> YuvPicture:
+        """Write the next frame."""
+        source, buffer = self._sources[self._number % PICTURES], self._buffers[self._number % BUFFERS]
+        self._number += 1
+        for written, read in zip(_planes(buffer), _planes(source), strict=True):
+            np.copyto(written, read)
+        return buffer
+
+
+def _planes(picture: YuvPicture) -> list[Pixels]:
+    return [plane for plane in (picture.y, picture.u, picture.v) if plane is not None]
 
 
 def _pictures() -> list[YuvPicture]:

@@ -129,6 +129,8 @@ class WorkerProcess:
             for fd in (far_request, far_reply, far_stderr):
                 os.close(fd)
         self.pid = self._process.pid
+        self._replies = self._poll_with_stderr(self._reply_fd)
+        self._answers = self._poll_with_stderr(self._control.fileno())
         self.runtime: wire.Ready | None = None
 
     def wait_ready(self, *, seconds: float) -> wire.Ready:
@@ -177,7 +179,7 @@ class WorkerProcess:
             os.write(self._request_fd, bytes([slot]))
         except OSError as error:
             raise self.died(str(error)) from error
-        self._wait(self._reply_fd, time.monotonic() + seconds, "an inference")
+        self._wait(self._replies, self._reply_fd, time.monotonic() + seconds, "an inference")
         reply = os.read(self._reply_fd, 2)
         if not reply:
             raise self.died("closed its pipe")
@@ -225,7 +227,7 @@ class WorkerProcess:
             raise self.died(f"control channel: {error}") from error
 
     def _expect(self, kind: type[Said], deadline: float) -> Said:
-        self._wait(self._control.fileno(), deadline, f"'{kind.__name__}'")
+        self._wait(self._answers, self._control.fileno(), deadline, f"'{kind.__name__}'")
         try:
             packet = self._control.recv(wire.MAX_PACKET)
             if not packet:
@@ -241,21 +243,24 @@ class WorkerProcess:
             raise self.died(f"answered {type(message).__name__} where {kind.__name__} was due")
         return message
 
-    def _wait(self, fd: int, deadline: float, what: str) -> None:
-        """Return when `fd` has something to read; read what the worker complains of meanwhile."""
-        poll = select.poll()
+    def _poll_with_stderr(self, fd: int) -> select.poll:
+        poll = select.poll()  # kept: making one anew for each frame is a measurable part of an inference's overhead
         poll.register(fd, select.POLLIN)
         poll.register(self._stderr_fd, select.POLLIN)
+        return poll
+
+    def _wait(self, poll: select.poll, fd: int, deadline: float, what: str) -> None:
+        """Return when `fd` has something to read; read what the worker complains of meanwhile."""
         while True:
             left = deadline - time.monotonic()
-            ready = dict(poll.poll(left * 1000)) if left > 0 else {}
-            if fd in ready:
-                return
+            ready = poll.poll(left * 1000) if left > 0 else []
+            for number, _ in ready:
+                if number == fd:
+                    return
             if not ready:
                 if time.monotonic() >= deadline:
                     raise self.died(f"did not give {what} in time")
-                continue
-            if not self._drain():
+            elif not self._drain():
                 poll.unregister(self._stderr_fd)  # closed: the process is ending, and `fd` will say so
 
     def _drain(self) -> bool:
