@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from edged.labeling.label import Label, ModelRef
     from edged.models.package import Member, Package
 
+EDGE_TPU_OPERATOR = "edgetpu-custom-op"  # what the Edge TPU's compiler leaves of a model
+
 
 @dataclass(frozen=True, slots=True)
 class LabelOptions:
@@ -75,7 +77,7 @@ class Classifier:
             self._slot = engine.load(self._member.file)
             inputs, outputs = engine.spec(self._slot)
         except ModelError as error:
-            raise ModelError(f"{self._member.file}: {error}") from error
+            raise ModelError(f"{self._member.file}: {_cure(str(error))}") from error
         try:
             self._spec = _single(inputs, "input")
             self._texts = _texts(self._member, class_count(_single(outputs, "output")))
@@ -127,6 +129,16 @@ class Classifier:
             rule = InputRule.of(self._spec, self._member.normalisation, options.fit or self._member.fit)
             plan = self._plans[options] = _Plan(rule, LabelSet.of(self._texts, self._slugs, choice), choice)
         return plan
+
+
+def _cure(reason: str) -> str:
+    """What to do about a file that the runtime refuses, where that can be known."""
+    if EDGE_TPU_OPERATOR in reason:
+        return (
+            "compiled for the Edge TPU, cannot run on the CPU: give the .tflite that it was compiled from"
+            " (the one that is not called *_edgetpu)"
+        )
+    return " ".join(reason.split())
 
 
 def _single(specs: tuple[TensorSpec, ...], what: str) -> TensorSpec:

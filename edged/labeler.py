@@ -9,6 +9,7 @@ with ImageLabeler() as labeler:
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
@@ -16,10 +17,11 @@ import numpy as np
 
 from edged.camera.frame import Frame
 from edged.camera.geometry import WHOLE, Region, Rotation
-from edged.camera.picture import JpegPicture, Order, PackedPicture, Picture, TurnedPicture, YuvPicture
+from edged.camera.jpeg import JpegPicture
+from edged.camera.picture import Order, PackedPicture, Picture, TurnedPicture, YuvPicture
 from edged.classifier import Classification, Classifier, LabelOptions
 from edged.engine.engine import Engine, EngineOptions
-from edged.errors import UsageError, WorkerError
+from edged.errors import EdgedError, ModelError, UsageError, WorkerError
 from edged.labeling.preprocess import Fit
 from edged.models.package import find_model, open_package
 
@@ -32,7 +34,11 @@ if TYPE_CHECKING:
 
     from edged.labeling.label import Label, ModelRef
 
-    Picturable = str | Path | bytes | Image | NDArray[np.uint8] | Picture | Frame
+    Picturable = str | os.PathLike[str] | bytes | bytearray | memoryview | Image | NDArray[np.uint8] | Picture | Frame
+    Part = Region | tuple[float, float, float, float]
+
+
+LOAD_SECONDS = 30.0  # a large model on a worn card
 
 
 class ImageLabeler:
@@ -50,9 +56,10 @@ class ImageLabeler:
         threads: threads of one inference; None takes all cores but one, three at most.
 
     Raises:
-        ModelError: the model is missing, damaged, or no image classifier.
-        UsageError: `max_results` below 1, a threshold outside [0, 1], or both `allow` and `deny`.
-        WorkerError: the inference process cannot be started, or dies over the model.
+        ModelError: the model is missing, damaged, no image classifier, or crashes or hangs the inference process.
+        UsageError: `max_results` or `threads` below 1, a threshold outside [0, 1], an unknown `fit`, or both `allow`
+            and `deny`.
+        WorkerError: the inference process cannot be started.
     """
 
     def __init__(  # noqa: PLR0913  keyword-only options, each with a default
@@ -66,14 +73,19 @@ class ImageLabeler:
         fit: Fit | str | None = None,
         threads: int | None = None,
     ) -> None:
-        self._options = LabelOptions(
-            confidence_threshold, max_results, frozenset(allow), frozenset(deny), Fit(fit) if fit else None
-        )
-        _check(self._options)
-        package = open_package(find_model(str(model)))
-        self._engine = Engine(EngineOptions(threads=threads))
+        self._options = _options(confidence_threshold, max_results, frozenset(allow), frozenset(deny), fit)
+        if threads is not None and threads < 1:
+            raise UsageError(f"threads is {threads}; it is 1 or more")
+        path = find_model(str(model))
+        package = open_package(path)
+        self._engine = Engine(EngineOptions(threads=threads, load_deadline=LOAD_SECONDS))
         try:
             self._classifier = Classifier(self._engine, package)
+        except WorkerError as error:
+            self._engine.close()
+            if isinstance(error.__cause__, EdgedError):  # the worker did not even start: that is not the model's fault
+                raise
+            raise ModelError(f"{path}: damaged, or more than this machine can load ({error})") from error
         except BaseException:
             self._engine.close()
             raise
@@ -83,33 +95,38 @@ class ImageLabeler:
         """The model's name, version and digest."""
         return self._classifier.ref
 
-    def process(self, image: Picturable, *, rotation: Rotation = 0, region: Region | None = None) -> list[Label]:
+    def process(self, image: Picturable, *, rotation: Rotation = 0, region: Part | None = None) -> list[Label]:
         """Label one picture.
 
         Args:
             image: a path; an image file's bytes; a PIL image; an RGB array (height, width, 3) or a grey one
                 (height, width), uint8; a picture such as `YuvPicture`; or a frame.
             rotation: clockwise degrees that make it upright: 0, 90, 180 or 270.
-            region: the part to look at, in fractions of the upright picture.
+            region: the part to look at, in fractions of the upright picture: x, y, width, height, or a `Region`.
 
         Returns:
             The labels, best first; confidences in [0, 1].
 
         Raises:
-            BadImageError: it cannot be read as a picture.
+            BadImageError: it cannot be read as a picture, or the region leaves it.
+            UsageError: no such kind of picture, or no such rotation.
+            ModelError: the model's scores are no confidences.
             WorkerError: the inference process died over it, twice.
         """
         return list(self.classify(image, rotation=rotation, region=region).labels)
 
-    def classify(self, image: Picturable, *, rotation: Rotation = 0, region: Region | None = None) -> Classification:
+    def classify(self, image: Picturable, *, rotation: Rotation = 0, region: Part | None = None) -> Classification:
         """As `process`, and says on which device and in what time."""
+        part = WHOLE if region is None else region if isinstance(region, Region) else _region(region)
         picture = as_picture(image)
+        if rotation not in (0, 90, 180, 270):
+            raise UsageError(f"the rotation is {rotation}; it is 0, 90, 180 or 270")
         if rotation:
             picture = TurnedPicture(picture, rotation)
         try:
-            return self._classifier.classify(picture, self._options, region or WHOLE)
+            return self._classifier.classify(picture, self._options, part)
         except WorkerError:  # the next call starts a new worker; whatever ended the first may have been passing
-            return self._classifier.classify(picture, self._options, region or WHOLE)
+            return self._classifier.classify(picture, self._options, part)
 
     def close(self) -> None:
         """End the inference process."""
@@ -134,19 +151,36 @@ def as_picture(image: Picturable) -> Picture:  # noqa: PLR0911  one a kind
         return PackedPicture(image, Order.GREY if image.ndim == 2 else Order.RGB)  # noqa: PLR2004  axes
     from edged.camera import image_file  # noqa: PLC0415  Pillow: arrays and frames do without
 
-    if isinstance(image, bytes):
-        return image_file.parse_picture(image)
-    if isinstance(image, str | Path):
+    if isinstance(image, bytes | bytearray | memoryview):
+        return image_file.parse_picture(bytes(image))
+    if isinstance(image, str | os.PathLike):
         return image_file.read_picture(Path(image))
     if isinstance(image, image_file.PillowImage):
         return image_file.picture_of_pillow(image)
-    return image  # a caller's own kind of picture
+    if hasattr(image, "render"):  # a caller's own kind of picture
+        return image
+    raise UsageError(
+        f"a {type(image).__name__} is no picture: give a path, a file's bytes, a PIL image, a numpy array or a picture"
+    )
 
 
-def _check(options: LabelOptions) -> None:
-    if options.max_results < 1:
-        raise UsageError(f"max_results is {options.max_results}; it is 1 or more")
-    if options.threshold is not None and not 0.0 <= options.threshold <= 1.0:
-        raise UsageError(f"the threshold is {options.threshold}; it is between 0 and 1")
-    if options.allow and options.deny:
+def _region(fractions: tuple[float, float, float, float]) -> Region:
+    try:
+        x, y, width, height = map(float, fractions)
+    except (TypeError, ValueError) as error:
+        raise UsageError(f"the region is {fractions!r}; it is four fractions: x, y, width, height") from error
+    return Region(x, y, width, height)
+
+
+def _options(
+    threshold: float | None, max_results: int, allow: frozenset[str], deny: frozenset[str], fit: str | None
+) -> LabelOptions:
+    if max_results < 1:
+        raise UsageError(f"max_results is {max_results}; it is 1 or more")
+    if threshold is not None and not 0.0 <= threshold <= 1.0:
+        raise UsageError(f"the threshold is {threshold}; it is between 0 and 1")
+    if allow and deny:
         raise UsageError("give labels to allow or labels to deny, not both")
+    if fit is not None and fit not in tuple(Fit):
+        raise UsageError(f"fit is {fit!r}; it is {', '.join(Fit)}")
+    return LabelOptions(threshold, max_results, allow, deny, None if fit is None else Fit(fit))

@@ -6,14 +6,16 @@ import logging
 import random
 import threading
 import time
+import traceback
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Literal
 
 from edged.camera.frame import Frame
 from edged.camera.picture import Picture, TurnedPicture
-from edged.camera.source import Pace, Shot, SourceEndedError, SourceOptions, open_source
-from edged.errors import EdgedError
+from edged.camera.source import Pace, Shot, Source, SourceEndedError, SourceOptions, open_source
+from edged.camera.without_secrets import without_secrets
+from edged.errors import BadImageError, EdgedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,6 +26,8 @@ log = logging.getLogger(__name__)
 
 FIRST_RETRY_SECONDS = 0.5
 LONGEST_RETRY_SECONDS = 30.0
+
+STOP_CHECK_SECONDS = 0.5
 
 State = Literal["starting", "running", "retrying", "ended"]
 
@@ -119,8 +123,17 @@ class Newest:
 class Camera:
     """Reads one source for ever: opened again with growing, jittered pauses whatever happens to it."""
 
-    def __init__(self, options: CameraOptions, newest: Newest, on_change: Callable[[], None] = lambda: None) -> None:
+    def __init__(
+        self,
+        options: CameraOptions,
+        newest: Newest,
+        on_change: Callable[[], None] = lambda: None,
+        *,
+        opener: Callable[[str, SourceOptions], Source] = open_source,
+    ) -> None:
         self._options = options
+        self._opener = opener
+        self._left_out: set[str | None] = set()
         self._newest = newest
         self._on_change = on_change
         self._stop = threading.Event()
@@ -153,28 +166,31 @@ class Camera:
             try:
                 self._read_source()
             except SourceEndedError as error:
-                self._change("ended", str(error))
+                log.info("camera %s: ended: %s", self._options.name, self._shown(str(error)))
+                self._change("ended", self._shown(str(error)))
                 return
             except EdgedError as error:
                 self._failed(str(error))
-            except Exception as error:  # one camera's surprise must not end the others
-                log.debug("camera %s", self._options.name, exc_info=True)
+            except Exception as error:  # noqa: BLE001  one camera's surprise must not end the others
+                log.debug("camera %s: %s", self._options.name, self._shown(traceback.format_exc()))
                 self._failed(repr(error))
             if self._state.frames > frames:
                 pause = FIRST_RETRY_SECONDS
-            self._stop.wait(pause * random.uniform(0.5, 1.0))  # noqa: S311  jitter
+            if self._stop.wait(pause * random.uniform(0.5, 1.0)):  # noqa: S311  jitter
+                return
             pause = min(pause * 2, LONGEST_RETRY_SECONDS)
             self._state = replace(self._state, reconnects=self._state.reconnects + 1)
 
     def _read_source(self) -> None:
         """Open the source and offer its pictures until it fails or `stop` is called."""
-        source = open_source(self._options.source, self._options.options)
+        source = self._opener(self._options.source, self._options.options)
         try:
             interval = 1.0 / self._options.fps
             due = time.monotonic()
             while not self._stop.is_set():
                 if source.pace is Pace.LOCK_STEP:
-                    self._newest.wait_taken(self._options.name, self._options.stall)
+                    if not self._newest.wait_taken(self._options.name, STOP_CHECK_SECONDS):
+                        continue
                 elif source.pace is Pace.ON_DEMAND:
                     if self._stop.wait(max(0.0, due - time.monotonic())):
                         return
@@ -194,7 +210,14 @@ class Camera:
             TurnedPicture(shot.picture, self._options.rotation) if self._options.rotation else shot.picture
         )
         if self._options.masks:
-            picture = picture.masked(self._options.masks)
+            try:
+                picture = picture.masked(self._options.masks)
+            except BadImageError as error:  # a masked JPEG is decoded here; the source itself is well
+                known = shot.origin in self._left_out
+                self._left_out.add(shot.origin)
+                reason = self._shown(str(error))
+                log.log(logging.DEBUG if known else logging.WARNING, "camera %s: %s", self._options.name, reason)
+                return
         self._number += 1
         frame = Frame(picture, self._number, now, datetime.now(UTC), shot.origin)
         replaced = self._newest.put(self._options.name, frame)
@@ -206,10 +229,15 @@ class Camera:
             self._change("running", None)
 
     def _failed(self, reason: str) -> None:
-        reason = reason.replace(self._options.source, self._options.shown)
+        if self._stop.is_set():  # that is why
+            return
+        reason = self._shown(reason)
         known = self._state.state == "retrying"
         log.log(logging.DEBUG if known else logging.WARNING, "camera %s: %s; trying again", self._options.name, reason)
         self._change("retrying", reason)
+
+    def _shown(self, text: str) -> str:
+        return without_secrets(text, self._options.source, self._options.shown)
 
     def _change(self, state: State, reason: str | None) -> None:
         before = self._state

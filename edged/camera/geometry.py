@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import ceil, floor
 from typing import Final, Literal
 
 from edged.errors import BadImageError
@@ -10,6 +11,8 @@ from edged.errors import BadImageError
 Rotation = Literal[0, 90, 180, 270]
 Point = tuple[float, float]
 Polygon = tuple[Point, ...]
+
+_HALF_SLACK: Final = 1e-6  # of a pixel: 1 - x is not exact, and a half must stay one
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,14 +63,22 @@ class Region:
 
     def pixels(self, size: Size) -> tuple[int, int, int, int]:
         """Left, top, right, bottom in whole pixels of a picture of `size`; at least one pixel."""
-        left = min(round(self.x * size.width), size.width - 1)
-        top = min(round(self.y * size.height), size.height - 1)
-        right = min(max(round((self.x + self.width) * size.width), left + 1), size.width)
-        bottom = min(max(round((self.y + self.height) * size.height), top + 1), size.height)
+        left, right = _whole_pixels(self.x, self.width, size.width)
+        top, bottom = _whole_pixels(self.y, self.height, size.height)
         return left, top, right, bottom
 
 
 WHOLE: Final = Region(0.0, 0.0, 1.0, 1.0)
+
+
+def _whole_pixels(start: float, length: float, pixels: int) -> tuple[int, int]:
+    """First pixel and one past the last. Halves go outwards at both ends: a turned picture must have the same ones."""
+    low, high = min(start, 1.0) * pixels, min(start + length, 1.0) * pixels
+    first, end = ceil(low - 0.5 - _HALF_SLACK), floor(high + 0.5 + _HALF_SLACK)
+    if first >= end:  # less than a pixel: that in which its middle lies, or both at whose border it lies
+        middle = (low + high) / 2
+        first, end = ceil(middle - _HALF_SLACK) - 1, floor(middle + _HALF_SLACK) + 1
+    return max(first, 0), min(end, pixels)
 
 
 def point_before_turn(point: Point, rotation: Rotation) -> Point:

@@ -1,43 +1,54 @@
-"""A picture from an image file's bytes: whatever Pillow reads, turned upright by its EXIF data."""
+"""A picture from an image file's bytes, turned upright by its EXIF data."""
 
 from __future__ import annotations
 
 import io
+import threading
+import warnings
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 
-from edged.camera.picture import JpegPicture, PackedPicture, Picture, TurnedPicture
+from edged.camera.geometry import Size
+from edged.camera.jpeg import JpegPicture
+from edged.camera.picture import PackedPicture, Picture, TurnedPicture
+from edged.camera.pixels import Pixels, check_size
+from edged.camera.regular_file import read_regular_file
 from edged.errors import BadImageError
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from numpy.typing import NDArray
+
     from edged.camera.geometry import Rotation
 
-MAX_PIXELS: Final = 120_000_000  # 360 MB as RGB: the most that one picture may cost
 MAX_BYTES: Final = 256 * 1024 * 1024
 SUFFIXES: Final = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm"})
+# Pillow knows forty formats, some of which start other programs (EPS) or fetch further files.
+FORMATS: Final = ("JPEG", "PNG", "BMP", "GIF", "WEBP", "TIFF", "PPM")
 
 PillowImage = Image.Image
 
 _ORIENTATION: Final = 0x0112
 _JPEG_TURNS: Final[dict[int, Rotation]] = {1: 0, 3: 180, 6: 90, 8: 270}  # EXIF 2.32, table 4; the others are mirrored
+_MIRRORED: Final = frozenset({2, 4, 5, 7})
+_QUARTERS: Final = {3: 2, 4: 2, 5: 1, 6: -1, 7: -1, 8: 1}  # of a turn anti-clockwise, after mirroring left to right
+_STRIP_PIXELS: Final = 4_000_000  # turned into RGB at a time: Pillow's copies stay small beside the picture
+
+_warnings_lock = threading.Lock()  # Python's filters belong to all threads; held while a header is parsed
 
 
 def read_picture(path: Path) -> Picture:
     """Read an image file. Raises BadImageError, whose text names the file."""
     try:
-        if path.stat().st_size > MAX_BYTES:
-            raise BadImageError(f"larger than {MAX_BYTES // 2**20} MB")
-        return parse_picture(path.read_bytes())
-    except (BadImageError, OSError) as error:
-        reason = error.strerror if isinstance(error, OSError) else error
-        raise BadImageError(f"{path}: {reason}") from error
+        return parse_picture(read_regular_file(path, MAX_BYTES), name=str(path))
+    except OSError as error:
+        raise BadImageError(f"{path}: {error.strerror or error}") from error
 
 
-def parse_picture(data: bytes) -> Picture:
+def parse_picture(data: bytes, *, name: str = "the picture") -> Picture:
     """Read an image file's bytes. Of an animation, the first picture.
 
     A JPEG stays compressed until it is rendered. 16-bit grey keeps its upper 8 bits; transparency is put on white.
@@ -46,42 +57,93 @@ def parse_picture(data: bytes) -> Picture:
         BadImageError: not an image, damaged, or larger than 120 megapixels.
     """
     try:
-        with Image.open(io.BytesIO(data)) as image:
-            width, height = image.size
-            if width * height > MAX_PIXELS:
-                raise BadImageError(f"{width}x{height} pixels; {MAX_PIXELS // 10**6} megapixels is the most")
-            turn = _JPEG_TURNS.get(image.getexif().get(_ORIENTATION, 1)) if image.format in ("JPEG", "MPO") else None
-            if turn is None:
-                return PackedPicture(_rgb(image))
-        picture = JpegPicture(data)
-        _ = picture.size  # a JPEG that Pillow knows and the decoder does not must be refused here, by name
+        image, orientation = _open(data, name)
+        with image:
+            turn = _JPEG_TURNS.get(orientation)
+            if image.format in ("JPEG", "MPO") and image.mode in ("RGB", "L") and turn is not None:
+                picture = JpegPicture(data, name)
+                _ = picture.size  # a JPEG that Pillow knows and the decoder does not must be refused here, by name
+                return TurnedPicture(picture, turn) if turn else picture
+            return PackedPicture(_upright(image))
     except UnidentifiedImageError as error:
-        raise BadImageError("not an image" if data else "empty") from error
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise BadImageError(f"too large: {error}") from error
-    except (OSError, ValueError, SyntaxError, EOFError, MemoryError, OverflowError) as error:  # what Pillow raises
-        raise BadImageError(f"damaged: {error}") from error
-    return TurnedPicture(picture, turn) if turn else picture
+        what = f"not an image ({', '.join(FORMATS)})" if data else "empty"
+        raise BadImageError(f"{name}: {what}") from error
+    except BadImageError:
+        raise
+    except Image.DecompressionBombError as error:
+        raise BadImageError(f"{name}: too large ({error})") from error
+    except Exception as error:  # Pillow's parsers raise whatever a damaged file makes them stumble over
+        raise BadImageError(f"{name}: damaged ({error!r}); copy the file anew") from error
 
 
 def picture_of_pillow(image: Image.Image) -> PackedPicture:
     """A Pillow image as it is, turned upright by its EXIF data. Raises BadImageError."""
     try:
-        return PackedPicture(_rgb(image))
-    except (OSError, ValueError, SyntaxError, EOFError) as error:
-        raise BadImageError(f"damaged: {error}") from error
+        check_size(Size(*image.size), "the Pillow image")
+        return PackedPicture(_upright(image))
+    except BadImageError:
+        raise
+    except Exception as error:  # as above
+        raise BadImageError(f"the Pillow image cannot be read ({error!r})") from error
 
 
-def _rgb(image: Image.Image) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
+def _open(data: bytes, name: str) -> tuple[Image.Image, int]:
+    """Parse the header: the image, not decoded yet, and its EXIF orientation."""
+    with _warnings_lock, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # what Pillow thinks of a file's tags is not for the caller's terminal
+        image = Image.open(io.BytesIO(data), formats=FORMATS)
+        check_size(Size(*image.size), name)
+        return image, _orientation(image)
+
+
+def _orientation(image: Image.Image) -> int:
+    """1 to 8; 1, upright, where there is none or where the EXIF data are damaged."""
+    try:
+        found = image.getexif().get(_ORIENTATION, 1)
+    except Exception:  # noqa: BLE001  Pillow's EXIF parser raises anything; the pixels may well be whole
+        return 1
+    return found if found in _JPEG_TURNS or found in _MIRRORED else 1
+
+
+def _upright(image: Image.Image) -> Pixels:
+    """The image's pixels as RGB, turned as EXIF says."""
     image.load()
-    if image.mode.startswith("I;16"):
-        grey = np.right_shift(np.asarray(image), 8).astype(np.uint8)
-        image = Image.merge("RGB", [Image.fromarray(grey)] * 3)
-    elif image.mode in ("I", "F"):  # 32-bit grey: 16-bit PNGs under older Pillows, or floating point
-        values = np.asarray(image, np.float64)
-        top = 65535.0 if image.mode == "I" and values.max(initial=0) > 255 else max(values.max(initial=0), 1.0)  # noqa: PLR2004
-        grey = np.clip(values / top * 255, 0, 255).astype(np.uint8)
-        image = Image.merge("RGB", [Image.fromarray(grey)] * 3)
-    elif image.has_transparency_data:
-        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image.convert("RGBA")).convert("RGB")
-    return np.asarray(ImageOps.exif_transpose(image).convert("RGB"))
+    orientation = _orientation(image)  # not before: Pillow turns a TIFF itself while it loads it
+    pixels = _rgb(image)
+    if orientation in _MIRRORED:
+        pixels = pixels[:, ::-1]
+    return np.ascontiguousarray(np.rot90(pixels, _QUARTERS.get(orientation, 0)))
+
+
+def _rgb(image: Image.Image) -> Pixels:
+    white = _white(image)
+    pixels = np.empty((image.height, image.width, 3), np.uint8)
+    rows = max(1, _STRIP_PIXELS // image.width)
+    for top in range(0, image.height, rows):
+        strip = image.crop((0, top, image.width, min(top + rows, image.height)))
+        pixels[top : top + rows] = _rgb_strip(strip, white)
+    return pixels
+
+
+def _white(image: Image.Image) -> float:
+    """The value of white in 32-bit grey: whole numbers are of 16 bits, floating point goes as far as it goes."""
+    if image.mode not in ("I", "F"):
+        return 255.0
+    brightest = image.getextrema()[1]
+    assert not isinstance(brightest, tuple)  # noqa: S101  one channel
+    if image.mode == "I":
+        return 65535.0 if brightest > 255 else 255.0  # noqa: PLR2004
+    return brightest if 1.0 < brightest < float("inf") else 1.0
+
+
+def _rgb_strip(strip: Image.Image, white: float) -> Pixels:
+    grey: NDArray[np.generic]
+    if strip.mode.startswith("I;16"):
+        grey = np.right_shift(np.asarray(strip), 8)
+        return grey.astype(np.uint8)[:, :, np.newaxis]
+    if strip.mode in ("I", "F"):
+        grey = np.clip(np.nan_to_num(np.asarray(strip, np.float32) * (255 / white)), 0, 255)
+        return grey.astype(np.uint8)[:, :, np.newaxis]
+    if strip.has_transparency_data:
+        strip = Image.alpha_composite(Image.new("RGBA", strip.size, "white"), strip.convert("RGBA"))
+    return np.asarray(strip.convert("RGB"))

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import io
 import json
+import os
 import sys
 from dataclasses import asdict
 from pathlib import Path
@@ -72,6 +74,8 @@ def run(args: argparse.Namespace) -> int:
     """Label everything. Returns 0, or 65 where something could not be read."""
     from edged.labeler import ImageLabeler  # noqa: PLC0415
 
+    if isinstance(sys.stdout, io.TextIOWrapper):  # a terminal that cannot show a character is no reason to stop
+        sys.stdout.reconfigure(errors="replace", line_buffering=True)
     with ImageLabeler(
         args.model, confidence_threshold=args.threshold, max_results=args.max, fit=args.fit, threads=args.threads
     ) as labeler:
@@ -112,8 +116,8 @@ class _JsonLines:
 
     @staticmethod
     def _line(fields: dict[str, object]) -> None:
-        # a file name that is not UTF-8 is shown with question marks rather than ending the run
-        print(json.dumps({"schema": 1, **fields}, ensure_ascii=False).encode(errors="replace").decode())
+        # ASCII: whatever the terminal, and a file name that is not UTF-8 can be had back (Python's surrogate escapes)
+        print(json.dumps({"schema": 1, **fields}))
 
 
 class _Table:
@@ -127,7 +131,7 @@ class _Table:
     def labels(self, path: Path, done: Classification) -> None:
         from rich.markup import escape  # noqa: PLC0415  label texts and file names are data, not markup
 
-        words = "  ".join(f"[bold]{escape(label.text)}[/] {label.confidence:.2f}" for label in done.labels)
+        words = "  ".join(f"[bold]{escape(printable(label.text))}[/] {label.confidence:.2f}" for label in done.labels)
         self._console.print(f"[dim]{escape(printable(path))}[/]  {words or '[dim]nothing above the threshold[/]'}")
 
     def error(self, path: Path, reason: str) -> None:
@@ -144,20 +148,26 @@ def printable(text: object) -> str:
 
 def _photos(paths: Iterable[Path]) -> Iterator[tuple[Path, SourceError | None]]:
     """Every photo, folders looked through; a folder that cannot be is given with its error."""
+    for path in paths:
+        if os.path.isdir(path):  # noqa: PTH112  Path's own raises for what it may not look at
+            yield from _photos_below(path)
+        else:
+            yield path, None
+
+
+def _photos_below(folder: Path) -> Iterator[tuple[Path, SourceError | None]]:
     from edged.camera.folder import find_photos  # noqa: PLC0415
 
-    for path in paths:
-        if not path.is_dir():
-            yield path, None
-            continue
-        try:
-            found = find_photos(path)
-            if not found:
-                raise SourceError(f"{path}: no photos in this folder")
-            for photo in found:
-                yield photo, None
-        except SourceError as error:
-            yield path, error
+    closed: list[tuple[Path, SourceError]] = []
+    try:
+        found = find_photos(folder, unreadable=lambda path, why: closed.append((path, SourceError(f"{path}: {why}"))))
+        if not found and not closed:
+            raise SourceError(f"{folder}: no photos in this folder")
+    except SourceError as error:
+        yield folder, error
+    else:
+        yield from ((photo, None) for photo in found)
+        yield from closed
 
 
 def _with_progress(photos: Sequence[T]) -> Iterable[T]:

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     from edged.engine.worker.wire import TensorSpec
 
+ROUNDING = 0.02  # quantised and float softmax alike may come out a little above 1
+
 
 @dataclass(frozen=True, slots=True)
 class Choice:
@@ -70,6 +72,8 @@ def class_count(spec: TensorSpec) -> int:
         )
     if spec.dtype not in ("uint8", "int8", "float32"):
         raise ModelError(f"the model's output is {spec.dtype}; a classifier's is uint8, int8 or float32")
+    if spec.dtype != "float32" and spec.scale <= 0:
+        raise ModelError(f"the model's output is {spec.dtype} and does not say what its numbers mean (no quantisation)")
     return spec.shape[-1]
 
 
@@ -82,14 +86,21 @@ def decode(scores: NDArray[np.generic], spec: TensorSpec, labels: LabelSet, choi
             does not fit into one.
         labels: the model's labels.
         choice: which of them are wanted.
+
+    Raises:
+        ModelError: the scores are no confidences.
     """
     flat = scores.reshape(-1)
     confidences = flat.astype(np.float64)
     if spec.scale > 0:
         confidences = (confidences - spec.zero_point) * spec.scale
-    passing = confidences >= choice.threshold  # False for NaN too
+    passing = (confidences >= choice.threshold) & (confidences < np.inf)  # neither is true for NaN
     if labels.wanted is not None:
         passing &= labels.wanted
     indices = np.flatnonzero(passing)
     best = indices[np.argsort(-confidences[indices], kind="stable")][: choice.max_results]
-    return tuple(Label(labels.texts[index], float(confidences[index]), int(index)) for index in best)
+    if best.size and confidences[best[0]] > 1 + ROUNDING:
+        raise ModelError(
+            f"the model's scores are no confidences: {confidences[best[0]]:g} is above 1 (logits, without softmax?)"
+        )
+    return tuple(Label(labels.texts[index], min(float(confidences[index]), 1.0), int(index)) for index in best)

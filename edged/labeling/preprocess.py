@@ -124,6 +124,8 @@ def _letterbox(region: Region, picture: Size, wanted: Size) -> Size:
 def _lookup(spec: TensorSpec, normalisation: Normalisation | None, channels: int) -> NDArray[np.generic] | None:
     if spec.dtype == "uint8":
         return None
+    if spec.dtype not in ("int8", "float32"):
+        raise ModelError(f"the model takes {spec.dtype}; pixels can become uint8, int8 and float32")
     pixels = np.arange(256, dtype=np.float64)[:, np.newaxis]
     if normalisation is None:
         if spec.dtype == "int8":
@@ -133,13 +135,16 @@ def _lookup(spec: TensorSpec, normalisation: Normalisation | None, channels: int
             " TFLite Metadata (NormalizationOptions) or in model.yaml (`normalisation: {mean: [127.5], std: [127.5]}`"
             " is for -1 to 1)"
         )
-    for values in (normalisation.mean, normalisation.std):
-        if len(values) not in (1, channels) or 0 in normalisation.std:
-            raise ModelError(f"a normalisation {normalisation} does not fit {channels} channels")
     mean, std = np.asarray(normalisation.mean, np.float64), np.asarray(normalisation.std, np.float64)
+    fits = all(len(values) in (1, channels) and np.isfinite(values).all() for values in (mean, std))
+    if not (fits and (std != 0).all()):
+        raise ModelError(
+            f"a normalisation by mean {mean.tolist()} and std {std.tolist()} does not fit {channels} channels"
+        )
     real: NDArray[np.float64] = (pixels - mean) / std * np.ones((1, channels))
     if spec.dtype == "float32":
         return real.astype(np.float32)
-    if spec.dtype == "int8" and spec.scale > 0:
-        return np.clip(np.rint(real / spec.scale) + spec.zero_point, -128, 127).astype(np.int8)
-    raise ModelError(f"the model takes {spec.dtype}; pixels can become uint8, int8 and float32")
+    if spec.scale <= 0:
+        raise ModelError("the model takes int8 without quantisation parameters: it cannot be normalised")
+    quantised: NDArray[np.float64] = np.clip(np.rint(real / spec.scale) + spec.zero_point, -128, 127)
+    return quantised.astype(np.int8)

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Final, Literal
@@ -13,19 +14,23 @@ from typing import Annotated, Final, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from edged.camera.regular_file import read_regular_file
 from edged.errors import ModelError
 from edged.labeling.label import ModelRef
 from edged.labeling.preprocess import Fit, Normalisation
 from edged.resources import data_path
 
+BASE: Final = "base"
 MANIFEST: Final = "model.yaml"
-MAX_MANIFEST_BYTES: Final = 1024 * 1024
+MAX_MANIFEST_BYTES: Final = 256 * 1024  # PyYAML takes 3 s for the worst of it
 MAX_MODEL_BYTES: Final = 256 * 1024 * 1024
+MAX_LABELS_BYTES: Final = 4 * 1024 * 1024
 BASE_THRESHOLD: Final = 0.5
 TFLITE_MAGIC: Final = b"TFL3"  # the flatbuffer's file identifier, at offset 4
 
 FileName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9._-]*$", max_length=128)]  # no way out of the folder
-Channels = Annotated[tuple[float, ...], Field(min_length=1, max_length=3)]
+Finite = Annotated[float, Field(allow_inf_nan=False)]
+Channels = Annotated[tuple[Finite, ...], Field(min_length=1, max_length=3)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +41,7 @@ class Member:
         file: its CPU `.tflite`.
         labels: texts by class index; empty where the package has none.
         normalisation: where the package states one.
-        threshold: its maker's least confidence.
+        threshold: its maker's least confidence; where the maker gives none, 0.5 for the base model and 0 for others.
     """
 
     name: str
@@ -77,7 +82,7 @@ class _Member(_Strict):
     normalisation: _Normalisation | None = None
     activation: Literal["none"] = "none"
     fit: Fit = Fit.STRETCH
-    threshold: float = Field(default=0.0, ge=0.0, le=1.0)
+    threshold: float | None = Field(default=None, ge=0.0, le=1.0)
 
 
 class _Manifest(_Strict):
@@ -105,10 +110,10 @@ def find_model(name_or_path: str) -> Path:
     Raises:
         ModelError: there is no such model.
     """
-    if name_or_path == "base":
+    if name_or_path == BASE:
         return data_path("models/base")
-    path = Path(name_or_path).expanduser()
-    if not path.exists():
+    path = Path(os.path.expanduser(name_or_path))  # noqa: PTH111  Path's own raises where there is no such user
+    if not os.path.exists(path):  # noqa: PTH110  Path's own raises for what it may not look at
         raise ModelError(f"no model {name_or_path!r} here: give 'base', a package's folder or a .tflite file")
     return path
 
@@ -119,56 +124,80 @@ def open_package(path: Path) -> Package:
     Raises:
         ModelError: something is missing, or is not what the manifest says.
     """
-    return _open_folder(path) if path.is_dir() else _open_file(path)
+    return _open_folder(path) if os.path.isdir(path) else _open_file(path)  # noqa: PTH112  as in `find_model`
 
 
 def _open_file(path: Path) -> Package:
     data = _read(path, MAX_MODEL_BYTES)
     _check_tflite(path, data)
-    ref = ModelRef(path.stem, "0", f"sha256:{hashlib.sha256(data).hexdigest()}")
+    name = path.stem.encode(errors="replace").decode()  # a name that is not UTF-8 fits into no message
+    ref = ModelRef(name, "0", f"sha256:{hashlib.sha256(data).hexdigest()}")
     return Package(ref, (Member("model", path, (), None, Fit.STRETCH, 0.0),))
 
 
 def _open_folder(folder: Path) -> Package:
     text = _read(folder / MANIFEST, MAX_MANIFEST_BYTES)
     try:
-        manifest = _Manifest.model_validate(yaml.safe_load(text))
-    except (yaml.YAMLError, ValidationError, UnicodeDecodeError, RecursionError) as error:
+        manifest = _Manifest.model_validate(yaml.load(text, _Loader))  # noqa: S506  a SafeLoader
+    except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: impossible dates and numbers too
         raise ModelError(f"{folder / MANIFEST}: {_first_words(error)}") from error
-    for name, stated in manifest.files.items():
-        data = _read(folder / name, MAX_MODEL_BYTES)
-        digest = hashlib.sha256(data).hexdigest()
-        if len(data) != stated.size or digest != stated.sha256:
-            raise ModelError(
-                f"{folder / name}: {len(data)} bytes with sha256 {digest[:12]}… where {MANIFEST} says"
-                f" {stated.size} bytes with {stated.sha256[:12]}…; install the package again"
-            )
-        if name.endswith(".tflite"):
-            _check_tflite(folder / name, data)
+    files = {name: _read_stated(folder, name, stated) for name, stated in manifest.files.items()}
     ref = ModelRef(manifest.name, manifest.version, f"sha256:{hashlib.sha256(text).hexdigest()}")
-    return Package(ref, tuple(_member(folder, entry) for entry in manifest.members))
+    threshold = BASE_THRESHOLD if manifest.name == BASE else 0.0
+    return Package(ref, tuple(_member(folder, entry, files, threshold) for entry in manifest.members))
 
 
-def _member(folder: Path, entry: _Member) -> Member:
+class _Loader(yaml.SafeLoader):
+    """YAML without aliases: a manifest needs none, and a few of them one within the other fill any memory."""
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        if self.check_event(yaml.AliasEvent):
+            raise yaml.YAMLError("aliases (*name) are not taken here")
+        return super().compose_node(parent, index)
+
+
+def _read_stated(folder: Path, name: str, stated: _File) -> bytes:
+    """A file of the package, after a comparison with what the manifest says of it."""
+    path = folder / name
+    if path.is_symlink():
+        raise ModelError(f"{path}: a symbolic link; a package holds its files itself")
+    data = _read(path, MAX_MODEL_BYTES)
+    digest = hashlib.sha256(data).hexdigest()
+    if len(data) != stated.size or digest != stated.sha256:
+        raise ModelError(
+            f"{path}: {len(data)} bytes with sha256 {digest[:12]}… where {MANIFEST} says"
+            f" {stated.size} bytes with {stated.sha256[:12]}…; install the package again"
+        )
+    if name.endswith(".tflite"):
+        _check_tflite(path, data)
+    return data
+
+
+def _member(folder: Path, entry: _Member, files: dict[str, bytes], threshold: float) -> Member:
     normalisation = None
     if entry.normalisation is not None:
         normalisation = Normalisation(entry.normalisation.mean, entry.normalisation.std)
-    labels: tuple[str, ...] = ()
-    if entry.labels is not None:
-        try:
-            labels = tuple((folder / entry.labels).read_text("utf-8").splitlines())
-        except UnicodeDecodeError as error:
-            raise ModelError(f"{folder / entry.labels}: not UTF-8 text") from error
-    return Member(entry.name, folder / entry.model, labels, normalisation, entry.fit, entry.threshold)
+    labels = () if entry.labels is None else _labels(folder / entry.labels, files[entry.labels])
+    least = threshold if entry.threshold is None else entry.threshold
+    return Member(entry.name, folder / entry.model, labels, normalisation, entry.fit, least)
+
+
+def _labels(path: Path, data: bytes) -> tuple[str, ...]:
+    """One a line; a line ends with LF or CR LF and nothing else that Unicode knows of."""
+    if len(data) > MAX_LABELS_BYTES:
+        raise ModelError(f"{path}: labels larger than {MAX_LABELS_BYTES // 2**20} MB")
+    try:
+        lines = data.decode("utf-8-sig").split("\n")
+    except UnicodeDecodeError as error:
+        raise ModelError(f"{path}: not UTF-8 text") from error
+    return tuple(line.rstrip("\r") for line in (lines if lines[-1] else lines[:-1]))
 
 
 def _read(path: Path, most: int) -> bytes:
     try:
-        if path.stat().st_size > most:
-            raise ModelError(f"{path}: larger than {most // 2**20} MB")
-        return path.read_bytes()
+        return read_regular_file(path, most)
     except OSError as error:
-        raise ModelError(f"{path}: {error.strerror}") from error
+        raise ModelError(f"{path}: {error.strerror or error}") from error
 
 
 def _check_tflite(path: Path, data: bytes) -> None:

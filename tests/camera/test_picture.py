@@ -38,8 +38,9 @@ def off(one: NDArray[np.generic], other: NDArray[np.generic]) -> float:
 def test_yuv_is_what_its_rgb_scaled_in_float_is(
     layout: str,
     matrix: Matrix,
+    *,
     full_range: bool,
-    shape: tuple[int, int],  # noqa: FBT001  pytest's way
+    shape: tuple[int, int],
 ) -> None:
     rgb = smooth(*shape)
     picture = yuv_picture(rgb, layout, matrix, full_range=full_range, padding=13)
@@ -51,7 +52,7 @@ def test_yuv_is_what_its_rgb_scaled_in_float_is(
 
 @pytest.mark.parametrize("layout", ["i420", "nv12", "nv21", "422", "444"])
 @pytest.mark.parametrize("full_range", [False, True])
-def test_yuv_of_any_values_is_converted_by_the_standards_formula(layout: str, full_range: bool) -> None:  # noqa: FBT001
+def test_yuv_of_any_values_is_converted_by_the_standards_formula(layout: str, *, full_range: bool) -> None:
     """Values no camera makes, too: at the planes' own size nothing is scaled but chroma."""
     y, u, v = (noise(64, 48, 1, seed) for seed in range(3))
     for matrix in Matrix:
@@ -205,5 +206,6 @@ def test_other_arrays_are_refused_with_what_is_wanted(array: Pixels) -> None:
     ],
 )
 def test_planes_that_do_not_belong_together_are_refused(shapes: list[tuple[int, ...]]) -> None:
+    y, u, *v = (np.zeros(shape, np.uint8) for shape in shapes)
     with pytest.raises(BadImageError, match="give uint8, y"):
-        YuvPicture(*(np.zeros(shape, np.uint8) for shape in shapes))
+        YuvPicture(y, u, v[0] if v else None)

@@ -1,6 +1,7 @@
 """Tiny real TFLite models, written with the published schema: what a test wants of a model in a kilobyte.
 
-Every model averages the picture and multiplies the mean red, green and blue (or grey) by a matrix: its scores are known.
+Every model averages the picture and multiplies the mean red, green and blue (or grey) by a matrix, so that its scores
+are known.
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ class TinyModel:
     shape: tuple[int, ...] = (1, 8, 8, 3)
     dtype: str = "uint8"
     source: tuple[float, int] = RAW
-    weights: NDArray[np.float32] = field(default_factory=lambda: np.eye(3, dtype=np.float32) / 255)
+    weights: NDArray[np.float32] = field(default_factory=lambda: np.eye(3, dtype=np.float32) / np.float32(255))
     output: tuple[int, ...] | None = None
     inputs: int = 1
     outputs: int = 1

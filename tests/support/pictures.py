@@ -27,12 +27,13 @@ def smooth(width: int, height: int) -> Pixels:
     """Colours that change slowly and differently along each axis: no channel, row or column is like another."""
     x, y = np.meshgrid((np.arange(width) + 0.5) / width, (np.arange(height) + 0.5) / height)
     red, green, blue = 40 + 180 * x, 60 + 150 * y, 128 + 90 * np.sin(3 * x + 2 * y)
-    return np.rint(np.stack([red, green, blue], axis=2)).astype(np.uint8)
+    return np.asarray(np.rint(np.stack([red, green, blue], axis=2)), np.uint8)
 
 
 def noise(width: int, height: int, channels: int = 3, seed: int = 1) -> Pixels:
     shape = (height, width, channels) if channels > 1 else (height, width)
-    return np.random.default_rng(seed).integers(0, 256, shape, np.uint8)
+    values = np.random.default_rng(seed).bytes(width * height * channels)
+    return np.frombuffer(values, np.uint8).reshape(shape)
 
 
 def bilinear(pixels: NDArray[Any], width: int, height: int) -> Reals:
@@ -88,7 +89,7 @@ def planes(rgb: Pixels, matrix: Matrix, across: int, down: int, *, full_range: b
     return y, u, v
 
 
-def yuv_picture(  # noqa: PLR0913  the facts of a frame
+def yuv_picture(
     rgb: Pixels,
     layout: str = "i420",
     matrix: Matrix = Matrix.BT601,
