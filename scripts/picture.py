@@ -1,4 +1,4 @@
-"""Draws README's picture of the demo, from a real run: .venv/bin/python scripts/picture.py"""
+"""Draws README's picture of the demo, from a real run: run it with .venv/bin/python."""
 
 from __future__ import annotations
 

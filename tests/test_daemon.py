@@ -9,7 +9,6 @@ import time
 from typing import TYPE_CHECKING
 
 import pytest
-
 from support.daemon import Daemon, labels, wait_for_health, wait_for_labels
 from support.mosquitto import Mosquitto, Subscriber, free_port, until
 
@@ -203,7 +202,9 @@ def test_what_has_no_effect_yet_is_said_once(
     tmp_path: Path, broker: Mosquitto, subscriber: Subscriber, photos: Path
 ) -> None:
     more = "home_assistant: {discovery: true}"
-    with Daemon(tmp_path, broker.port, f"  a: {{source: {photos}, presence: {{cat: {{on: 0.7}}}}}}", more=more) as daemon:
+    with Daemon(
+        tmp_path, broker.port, f"  a: {{source: {photos}, presence: {{cat: {{on: 0.7}}}}}}", more=more
+    ) as daemon:
         wait_for_labels(subscriber, START_SECONDS)
         assert daemon.log.count("home_assistant: has no effect") == 1
         assert daemon.log.count("presence: has no effect") == 1

@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 import psutil
@@ -17,6 +16,7 @@ from support.mosquitto import Received, Subscriber, until
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
 STOP_SECONDS = 5.0  # the stated bound on SIGTERM
 
@@ -24,7 +24,9 @@ STOP_SECONDS = 5.0  # the stated bound on SIGTERM
 class Daemon:
     """`edged run` on a configuration of the test's own."""
 
-    def __init__(self, folder: Path, port: int, cameras: str, *, more: str = "", arguments: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self, folder: Path, port: int, cameras: str, *, more: str = "", arguments: tuple[str, ...] = ()
+    ) -> None:
         self._folder = folder
         self.config = folder / "edged.yaml"
         self.config.write_text(
