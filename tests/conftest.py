@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import os
+import signal
 from pathlib import Path
 
 import pytest
 
 from edged.demo.media import Media, ensure_media
 from edged.errors import EdgedError
+
+# A shell's background jobs ignore SIGINT, and everything that the tests start would inherit that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

@@ -313,7 +313,6 @@ home_assistant: {discovery: true}
         "registry",
         "home_assistant",
         "inference.device",
-        "mqtt.servers",
     ]
     assert "cameras.porch.presence.motion" in given_sections(config)
     assert "web" not in given_sections(config)

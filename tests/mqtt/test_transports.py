@@ -87,6 +87,10 @@ def test_a_certificate_that_is_not_trusted_is_said(tmp_path: Path, certificates:
 
 @dropped_socket
 def test_a_certificate_for_another_name_is_said(tmp_path: Path, certificates: Path) -> None:
+    try:
+        socket.getaddrinfo("localhost", None)
+    except OSError:
+        pytest.skip("this machine does not know the name localhost (/etc/hosts)")
     with Mosquitto(tmp_path, lines=tls_lines(certificates)) as broker:
         reason = asyncio.run(the_reason(broker.port, host="localhost", tls={"ca": certificates / "ca.crt"}))
     assert "Hostname mismatch" in reason
