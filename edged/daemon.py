@@ -9,9 +9,9 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Coroutine, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AsyncExitStack
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from edged.camera.camera import Camera, CameraOptions, Newest
 from edged.camera.frame import Frame
@@ -38,23 +38,26 @@ HEALTH_SECONDS = 60.0
 CAMERAS_END_SECONDS = 1.0
 STOP_SECONDS = 4.5
 LOAD_PAUSE_SECONDS = 0.5
-
-T = TypeVar("T")
+SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 Show = Callable[[Result, Frame], None]
 Announce = Callable[[str, int], None]
 
 
-async def serve(config: Config, *, show: Show | None = None, announce: Announce | None = None) -> None:
-    """Run the daemon until SIGTERM or SIGINT.
+async def serve(
+    config: Config, *, show: Show | None = None, announce: Announce | None = None, seconds: float | None = None
+) -> None:
+    """Run the daemon until SIGTERM, SIGINT or SIGHUP.
 
     Args:
         config: what to do.
-        show: called with every result, in the pipeline's thread; must not block for long.
+        show: called with every result, in the pipeline's thread; must not block.
         announce: called with the broker's host and port once they are known.
+        seconds: end in order after so long, counted from the announcement; None is for ever.
 
     Raises:
         EdgedError: something that no waiting mends; its exit code says what kind.
     """
+    loop = asyncio.get_running_loop()
     stopping = asyncio.Event()
     changed = asyncio.Event()  # a state that `health` tells has changed
     wake = _from_threads(changed.set)
@@ -71,6 +74,7 @@ async def serve(config: Config, *, show: Show | None = None, announce: Announce 
             config = _with_broker(config, broker.port)
         if announce is not None:
             announce(config.mqtt.addresses[0].host, config.mqtt.addresses[0].port)
+        end = None if seconds is None else loop.time() + seconds
         tasks = await parts.enter_async_context(asyncio.TaskGroup())
 
         mqtt = MqttClient(config.mqtt, config.device, log)
@@ -78,10 +82,6 @@ async def serve(config: Config, *, show: Show | None = None, announce: Announce 
         parts.push_async_callback(mqtt.stop)
         tasks.create_task(mqtt.run(), name="mqtt")
 
-        classifier = await _unless(stopping, asyncio.to_thread(_load, engine, package))
-        if classifier is None:
-            return
-        _warn_of_unknown_labels(classifier, config)
         newest = Newest()
         cameras = {name: Camera(_camera_options(name, camera), newest, wake) for name, camera in config.cameras.items()}
 
@@ -91,7 +91,7 @@ async def serve(config: Config, *, show: Show | None = None, announce: Announce 
                 show(result, frame)
 
         views = {name: _view(camera) for name, camera in config.cameras.items()}
-        pipeline = Pipeline(newest, classifier, views, offer)
+        pipeline = Pipeline(newest, lambda: _load(engine, package, config), views, offer)
         reporter = HealthReporter(cameras, engine, pipeline, config.state)
         health = tasks.create_task(_report_health(reporter, mqtt, changed), name="health")
         parts.callback(health.cancel)
@@ -101,19 +101,24 @@ async def serve(config: Config, *, show: Show | None = None, announce: Announce 
         parts.callback(_stop_cameras, cameras)
         for camera in cameras.values():
             camera.start()
-        log.info("labelling %s with %s %s", ", ".join(cameras), package.ref.name, package.ref.version)
-        await stopping.wait()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout_at(end):
+                await stopping.wait()
 
 
-def _load(engine: Engine, package: Package) -> Classifier | None:
+def _load(engine: Engine, package: Package, config: Config) -> Classifier | None:
     """Load the model, however often the worker dies over it. None when the engine is closed meanwhile."""
     while not engine.closed:
         try:
-            return Classifier(engine, package)
+            classifier = Classifier(engine, package)
         except EngineDownError as error:
             time.sleep(min(error.retry_in, LOAD_PAUSE_SECONDS))
         except WorkerError as error:
             log.debug("loading: %s", error)  # the engine has said it
+        else:
+            _warn_of_unknown_labels(classifier, config)
+            log.info("labelling %s with %s %s", ", ".join(config.cameras), package.ref.name, package.ref.version)
+            return classifier
     return None
 
 
@@ -130,15 +135,6 @@ async def _report_health(reporter: HealthReporter, mqtt: MqttClient, changed: as
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout_at(due):
                 await changed.wait()
-
-
-async def _unless(stopping: asyncio.Event, work: Coroutine[object, object, T]) -> T | None:
-    """The result of `work`, or None as soon as the daemon is to stop."""
-    task = asyncio.ensure_future(work)
-    stop = asyncio.ensure_future(stopping.wait())
-    await asyncio.wait([task, stop], return_when=asyncio.FIRST_COMPLETED)
-    stop.cancel()
-    return task.result() if task.done() else None
 
 
 async def _in_thread(target: Callable[[], None], name: str) -> None:
@@ -177,32 +173,31 @@ def _stop_cameras(cameras: Mapping[str, Camera]) -> None:
 
 @contextlib.contextmanager
 def _signals(stopping: asyncio.Event) -> Iterator[None]:
-    """The first SIGTERM or SIGINT stops in order; the second, or a stop that takes too long, ends the process."""
-    loop = asyncio.get_running_loop()
+    """The first SIGTERM, SIGINT or SIGHUP stops in order; the second, or a stop that takes too long, ends the process.
 
-    def overdue() -> None:
-        log.error("stopping took longer than %g s; ended by force", STOP_SECONDS)
-        os._exit(EdgedError.exit_code)
-
-    last_resort = threading.Timer(STOP_SECONDS, overdue)
+    Plain handlers, not the loop's: they run even while its thread is stuck, in a log line that nobody reads, say. For
+    the same reason the forced end says nothing. A signal that is ignored at the start (nohup) stays ignored.
+    """
+    stop = _from_threads(stopping.set)
+    last_resort = threading.Timer(STOP_SECONDS, os._exit, (EdgedError.exit_code,))
     last_resort.daemon = True
 
-    def stop(number: signal.Signals) -> None:
-        if stopping.is_set():
-            log.warning("%s again: ended by force", number.name)
+    def handle(number: int, _: object) -> None:
+        if last_resort.is_alive():
             os._exit(128 + number)
-        log.info("%s: stopping", number.name)
-        stopping.set()
         last_resort.start()
+        stop()
+        log.info("%s: stopping", signal.Signals(number).name)
 
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop, number)
+    heard = [number for number in SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
+    for number in heard:
+        signal.signal(number, handle)
     try:
         yield
     finally:
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.remove_signal_handler(number)
         last_resort.cancel()
+        for number in heard:
+            signal.signal(number, signal.SIG_DFL)  # nothing is left to tidy up
 
 
 def _from_threads(call: Callable[[], None]) -> Callable[[], None]:
@@ -264,10 +259,12 @@ def _warn_of_unknown_labels(classifier: Classifier, config: Config) -> None:
             log.warning("camera %s: the model has no label %s", name, ", ".join(unknown))
 
 
-def run_daemon(config: Config, *, show: Show | None = None, announce: Announce | None = None) -> None:
+def run_daemon(
+    config: Config, *, show: Show | None = None, announce: Announce | None = None, seconds: float | None = None
+) -> None:
     """`serve`, in an event loop of its own. Raises EdgedError."""
     try:
-        asyncio.run(serve(config, show=show, announce=announce))
+        asyncio.run(serve(config, show=show, announce=announce, seconds=seconds))
     except BaseExceptionGroup as group:  # a task took the daemon down: the first reason is the one to tell
         error: BaseException = group
         while isinstance(error, BaseExceptionGroup):

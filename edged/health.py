@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import shutil
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,69 +16,97 @@ import psutil
 from edged.mqtt.messages import CameraHealth, Health, InferenceHealth, Latency, MqttHealth, SystemHealth
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from edged.camera.camera import Camera
     from edged.engine.engine import Engine, EngineState
     from edged.mqtt.client import MqttState
     from edged.pipeline import Pipeline
 
+WINDOW_SECONDS = 5.0
 CPU_TEMPERATURE = Path("/sys/class/thermal/thermal_zone0/temp")
 
 
-@dataclass(slots=True)
-class HealthReporter:
-    """Reads every part's state. Rates and the processor's share are those since the last full report."""
+@dataclass(frozen=True, slots=True)
+class _Figures:
+    """What is measured over a while: frames labelled per second by camera, and the processor's share in percent."""
 
-    cameras: Mapping[str, Camera]
-    engine: Engine
-    pipeline: Pipeline
-    state_folder: Path
-    _started: float = field(default_factory=time.monotonic)
-    _last: float = field(default_factory=time.monotonic)
-    _counts: dict[str, int] = field(default_factory=dict)
-    _cpu: dict[int, psutil.Process] = field(default_factory=dict)
+    fps: Mapping[str, float]
+    cpu_percent: float | None
+
+
+class HealthReporter:
+    """Reads every part's state.
+
+    Rates are those of the last window of `WINDOW_SECONDS` or more: a report that a change of state calls for, a moment
+    after the one before, repeats them.
+    """
+
+    def __init__(self, cameras: Mapping[str, Camera], engine: Engine, pipeline: Pipeline, state_folder: Path) -> None:
+        self._cameras = cameras
+        self._engine = engine
+        self._pipeline = pipeline
+        self._state_folder = state_folder
+        self._started = self._window = time.monotonic()
+        self._counts = pipeline.counts()
+        self._processes: dict[int, psutil.Process] = {}
+        self._figures = _Figures({}, None)
 
     def report(self, mqtt: MqttState) -> Health:
         """How everything is now."""
         now = time.monotonic()
-        counts = self.pipeline.counts()
-        elapsed = max(now - self._last, 1e-3)
+        engine = self._engine.state()
+        processes = self._family(engine)
+        if now - self._window >= WINDOW_SECONDS:
+            self._figures = self._measure(now - self._window, processes)
+            self._window = now
         cameras = {}
-        for name, camera in self.cameras.items():
+        for name, camera in self._cameras.items():
             state = camera.state
-            fps = (counts[name] - self._counts.get(name, 0)) / elapsed
+            fps = self._figures.fps.get(name, 0.0)
             cameras[name] = CameraHealth(state.state, state.reason, fps, state.frames, state.dropped, state.reconnects)
-        self._last, self._counts = now, counts
-        engine = self.engine.state()
+        latency = _percentiles(self._pipeline.latencies())
         return Health(
             time=datetime.now(UTC),
             uptime_s=now - self._started,
             cameras=cameras,
-            inference=InferenceHealth(
-                engine.device, engine.reason, engine.restarts, _percentiles(self.pipeline.latencies())
-            ),
+            inference=InferenceHealth(engine.device, engine.reason, engine.restarts, latency),
             mqtt=MqttHealth(mqtt.protocol, mqtt.reconnects, mqtt.queued, mqtt.dropped),
-            system=self._system(engine),
+            system=SystemHealth(
+                memory_mb=_sum(process.memory_full_info().pss / 2**20 for process in processes),
+                cpu_percent=self._figures.cpu_percent,
+                temperature_c=_temperature(),
+                disk_free_mb=_disk_free_mb(self._state_folder),
+            ),
         )
 
-    def _system(self, engine: EngineState) -> SystemHealth:
-        memory, cpu = 0, 0.0
-        pids = [psutil.Process().pid] + ([engine.pid] if engine.pid else [])
-        self._cpu = {pid: process for pid, process in self._cpu.items() if pid in pids}
+    def _family(self, engine: EngineState) -> list[psutil.Process]:
+        """This process and its worker; the objects are kept, since each measures its own processor time."""
+        pids = [os.getpid()] + ([engine.pid] if engine.pid else [])
+        known = self._processes
+        self._processes = {}
         for pid in pids:
-            try:
-                process = self._cpu.setdefault(pid, psutil.Process(pid))
-                memory += process.memory_full_info().pss
-                cpu += process.cpu_percent(None)
-            except psutil.Error:  # the worker ended just now
-                continue
-        return SystemHealth(
-            memory_mb=memory / 2**20,
-            cpu_percent=cpu,
-            temperature_c=_temperature(),
-            disk_free_mb=_disk_free_mb(self.state_folder),
-        )
+            with contextlib.suppress(psutil.Error, OSError):  # it ended just now; or no descriptor is left
+                self._processes[pid] = known.get(pid) or psutil.Process(pid)
+        return list(self._processes.values())
+
+    def _measure(self, seconds: float, processes: list[psutil.Process]) -> _Figures:
+        counts = self._pipeline.counts()
+        fps = {name: (count - self._counts[name]) / seconds for name, count in counts.items()}
+        self._counts = counts
+        return _Figures(fps, _sum(process.cpu_percent(None) for process in processes))
+
+
+def _sum(values: Iterator[float]) -> float | None:
+    """The sum of what can be read; None where nothing can: a statistic must not end the daemon."""
+    total = None
+    while True:
+        try:
+            total = next(values) + (total or 0.0)
+        except StopIteration:
+            return total
+        except (psutil.Error, OSError):
+            return total
 
 
 def _percentiles(latencies: list[float]) -> Latency:

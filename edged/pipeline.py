@@ -26,6 +26,7 @@ log = logging.getLogger(__name__)
 IDLE_SECONDS = 0.5
 REMEMBERED_LATENCIES = 500
 MILLI = 1000.0
+MOST_SAID = 1000  # unreadable files that are told apart in the log
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,18 +40,19 @@ class View:
 class Pipeline:
     """Labels the newest frames of all cameras in turn, with one classifier.
 
+    `load` gives it, in this thread, so that everything else runs meanwhile; None means that the daemon is to stop.
     `offer` gets every result, in this thread: it must not block.
     """
 
     def __init__(
         self,
         newest: Newest,
-        classifier: Classifier,
+        load: Callable[[], Classifier | None],
         views: Mapping[str, View],
         offer: Callable[[Result, Frame], None],
     ) -> None:
         self._newest = newest
-        self._classifier = classifier
+        self._load = load
         self._views = views
         self._offer = offer
         self._stop = threading.Event()
@@ -59,14 +61,15 @@ class Pipeline:
         self._bad: set[str] = set()
 
     def run(self) -> None:
-        """Label until `stop` is called."""
-        while not self._stop.is_set():
+        """Label until `stop` is called. Raises ModelError when the model cannot be used."""
+        classifier = self._load()
+        while classifier is not None and not self._stop.is_set():
             taken = self._newest.take(IDLE_SECONDS)
             if taken is None:
                 continue
             camera, frame = taken
             try:
-                result = self._label(camera, frame)
+                result = self._label(classifier, camera, frame)
             except EngineDownError as error:
                 self._newest.put_back(camera, frame)
                 self._stop.wait(min(error.retry_in, IDLE_SECONDS))
@@ -92,18 +95,19 @@ class Pipeline:
         """Frames labelled since the start, by camera."""
         return dict(self._counts)
 
-    def _label(self, camera: str, frame: Frame) -> Result:
+    def _label(self, classifier: Classifier, camera: str, frame: Frame) -> Result:
         view = self._views[camera]
-        done = self._classifier.classify(frame.picture, view.options, view.region)
+        done = classifier.classify(frame.picture, view.options, view.region)
         total = time.monotonic() - frame.captured
         timing = Timing(done.preprocess * MILLI, done.inference * MILLI, total * MILLI)
-        return Result(camera, frame.time, frame.number, done.labels, self._classifier.ref, done.device, timing)
+        return Result(camera, frame.time, frame.number, done.labels, classifier.ref, done.device, timing)
 
     def _leave_out(self, camera: str, frame: Frame, reason: str) -> None:
         """Say once a file, or once a camera, that a frame cannot be labelled."""
         key = f"{camera}/{frame.origin or ''}"
         level = logging.DEBUG if key in self._bad else logging.WARNING
-        self._bad.add(key)
+        if len(self._bad) < MOST_SAID:
+            self._bad.add(key)
         log.log(
             level,
             "camera %s: frame %d%s left out: %s",

@@ -12,8 +12,9 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Literal
 
 from edged.camera.frame import Frame
+from edged.camera.open_source import open_source
 from edged.camera.picture import Picture, TurnedPicture
-from edged.camera.source import Pace, Shot, Source, SourceEndedError, SourceOptions, open_source
+from edged.camera.source import Pace, Shot, Source, SourceEndedError, SourceOptions
 from edged.camera.without_secrets import without_secrets
 from edged.errors import BadImageError, EdgedError
 

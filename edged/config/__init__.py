@@ -2,7 +2,6 @@
 
 from edged.config.addresses import Server
 from edged.config.cameras import CameraConfig, LabelsConfig, MotionConfig, PresenceConfig
-from edged.config.finding import Finding
 from edged.config.load import find_config, load_config, parse_config
 from edged.config.mqtt import MqttConfig, TlsConfig
 from edged.config.schema import (
@@ -17,6 +16,7 @@ from edged.config.schema import (
 )
 from edged.config.types import SourceKind, Window, redact, slug, source_kind
 from edged.config.unbuilt import given_sections, unbuilt
+from edged.errors import Finding
 
 __all__ = [
     "CameraConfig",

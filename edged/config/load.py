@@ -10,10 +10,9 @@ from pydantic import ValidationError
 
 from edged.config.document import DocumentError, read_document
 from edged.config.expand import Expander
-from edged.config.finding import Finding
 from edged.config.messages import dotted, explain
 from edged.config.schema import Config
-from edged.errors import ConfigError
+from edged.errors import ConfigError, Finding
 
 DEFAULT: Final = Path("/etc/edged/edged.yaml")
 VARIABLE: Final = "EDGED_CONFIG"

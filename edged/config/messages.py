@@ -10,9 +10,9 @@ from pydantic import BaseModel
 
 from edged.config.document import Scalar
 from edged.config.expand import locate
-from edged.config.finding import Finding
 from edged.config.schema import Config
 from edged.config.types import redact
+from edged.errors import Finding
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import threading
 import time
 from collections.abc import Callable
@@ -14,14 +15,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edged.engine.budget import RestartBudget
-from edged.engine.process import Mapped, WorkerProcess
+from edged.engine.process import WorkerProcess
 from edged.engine.worker import wire
-from edged.errors import EdgedError, WorkerError
+from edged.errors import EdgedError, ModelError, WorkerError
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from edged.engine.tensors import SharedTensors
+
 log = logging.getLogger(__name__)
+
+MOST_SAID = 20
+_PID = re.compile(r"\(pid \d+\)")
 
 Fill = Callable[[NDArray[np.generic], wire.TensorSpec], None]
 
@@ -62,10 +68,10 @@ class Inference:
 class EngineState:
     """For `health`: what inference runs on, why it does not where it does not, and how often it was started again.
 
-    `pid` and `runtime` (name, version, Python) are the present worker's; None where there is none.
+    `device`, `pid` and `runtime` (name, version, Python) are the present worker's; None where there is none.
     """
 
-    device: str
+    device: str | None
     reason: str | None
     restarts: int
     pid: int | None
@@ -92,10 +98,11 @@ class Engine:
         self._lock = threading.RLock()
         self._files: dict[int, Path] = {}
         self._worker: WorkerProcess | None = None
-        self._mapped: dict[int, Mapped] = {}
+        self._mapped: dict[int, SharedTensors] = {}
         self._budget = RestartBudget()
         self._restarts = 0
         self._reason: str | None = None
+        self._said: set[str] = set()  # troubles that are in the log since the last result
         self._closing = threading.Event()
 
     @property
@@ -107,7 +114,10 @@ class Engine:
         """Start the worker without waiting for it: it imports its runtime while the caller does other things."""
         with self._lock:
             if self._worker is None:
-                self._worker = WorkerProcess(self._options.python)
+                try:
+                    self._worker = WorkerProcess(self._options.python)
+                except WorkerError as error:  # what waiting may mend: the first inference tries again
+                    self._lost(error)
 
     def load(self, path: Path) -> int:
         """Load a `.tflite` file. Returns the slot to infer with.
@@ -117,7 +127,9 @@ class Engine:
             WorkerError: the worker died over it or did not finish in time.
         """
         with self._lock:
-            slot = next(number for number in range(wire.MAX_SLOTS) if number not in self._files)
+            slot = next((number for number in range(wire.MAX_SLOTS) if number not in self._files), None)
+            if slot is None:
+                raise ModelError(f"{wire.MAX_SLOTS} models are loaded already")
             worker = self._live()
             try:
                 self._mapped[slot] = self._load(worker, slot, path)
@@ -161,6 +173,9 @@ class Engine:
             except WorkerError as error:
                 self._lost(error)
                 raise
+            except ModelError as error:  # the worker lives, and every frame will fail alike
+                self._say(error)
+                raise
             self._gave_result()
             return Inference(mapped.arrays_out[0].copy(), mapped.outputs[0], seconds, "cpu")
 
@@ -174,7 +189,9 @@ class Engine:
         worker = self._worker
         ready = worker.runtime if worker else None
         runtime = f"{ready.runtime} {ready.version} on Python {ready.python}" if ready else None
-        return EngineState("cpu", self._reason, self._restarts, worker.pid if worker else None, runtime)
+        return EngineState(
+            "cpu" if ready else None, self._reason, self._restarts, worker.pid if worker else None, runtime
+        )
 
     def close(self) -> None:
         """End the worker; infer no more."""
@@ -209,7 +226,7 @@ class Engine:
         log.debug("worker %s: %s %s on Python %s", worker.pid, ready.runtime, ready.version, ready.python)
         return worker
 
-    def _load(self, worker: WorkerProcess, slot: int, path: Path) -> Mapped:
+    def _load(self, worker: WorkerProcess, slot: int, path: Path) -> SharedTensors:
         return worker.load(slot, path, threads=self._options.thread_count, seconds=self._options.load_deadline)
 
     def _lost(self, error: EdgedError) -> None:
@@ -221,14 +238,25 @@ class Engine:
             return
         self._restarts += 1
         self._budget.died(time.monotonic())
-        level = logging.DEBUG if self._reason else logging.WARNING
-        self._reason = str(error)  # text: an error kept, here or in a log record, keeps its frames and their memory
-        log.log(level, "inference stopped, starting anew: %s", self._reason)
-        self.on_change()
+        self._say(error)
+
+    def _say(self, error: EdgedError) -> None:
+        """Make it the state's reason, and log it unless it is the same trouble again."""
+        reason = str(error)  # text: an error kept, here or in a log record, keeps its frames and their memory
+        wait = self._budget.wait(time.monotonic())
+        pause = f"; next start in {wait:.0f} s" if wait else ""
+        trouble = _PID.sub("", reason) + ("; too often" if wait else "")
+        log.log(logging.DEBUG if trouble in self._said else logging.WARNING, "inference: %s%s", reason, pause)
+        if len(self._said) < MOST_SAID:
+            self._said.add(trouble)
+        if reason != self._reason:
+            self._reason = reason
+            self.on_change()
 
     def _gave_result(self) -> None:
         self._budget.gave_result(time.monotonic())
         if self._reason is not None:
             log.info("inference runs again after %d restarts in all", self._restarts)
             self._reason = None
+            self._said.clear()
             self.on_change()

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import logging
-import mmap
 import os
 import select
 import signal
@@ -15,15 +13,11 @@ import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import Literal, TypeVar
 
-import numpy as np
-
+from edged.engine.tensors import SharedTensors
 from edged.engine.worker import wire
 from edged.errors import ModelError, WorkerError
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 log = logging.getLogger(__name__)
 
@@ -39,51 +33,10 @@ from edged_worker.main import main
 main(*map(int, sys.argv[2:]))
 """
 REAP_SECONDS = 2.0  # a killed process that is not gone by then sits in the kernel (D state)
-MAX_TENSOR_BYTES = 64 * 1024 * 1024
 LAST_WORDS_BYTES = 4096
+LAST_WORDS_SHOWN = 300
 
 Said = TypeVar("Said", bound=wire.Message)
-
-
-class Mapped:
-    """A model in a worker: its tensors, and the memory that both sides map.
-
-    Attributes:
-        inputs, outputs: shape, dtype and quantisation of each tensor, as the runtime gives them.
-        arrays_in, arrays_out: numpy views of the shared memory, in the same order.
-    """
-
-    def __init__(self, slot: int, inputs: tuple[wire.TensorSpec, ...], outputs: tuple[wire.TensorSpec, ...]) -> None:
-        self.slot = slot
-        self.inputs = inputs
-        self.outputs = outputs
-        starts, size = wire.offsets(inputs + outputs)
-        if size > MAX_TENSOR_BYTES:
-            raise ModelError(f"the model's tensors take {size} bytes; {MAX_TENSOR_BYTES} is the most that is taken")
-        self.fd = os.memfd_create(f"edged-slot-{slot}", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
-        os.ftruncate(self.fd, size)
-        fcntl.fcntl(self.fd, fcntl.F_ADD_SEALS, fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SEAL)
-        self._memory = mmap.mmap(self.fd, size)
-        arrays: list[NDArray[np.generic]] = [
-            np.ndarray(spec.shape, dtype=spec.dtype, buffer=self._memory, offset=start)
-            for spec, start in zip(inputs + outputs, starts, strict=True)
-        ]
-        self.arrays_in = tuple(arrays[: len(inputs)])
-        self.arrays_out = tuple(arrays[len(inputs) :])
-
-    def seconds(self) -> float:
-        """How long the last `invoke()` took."""
-        return float(wire.SECONDS.unpack_from(self._memory, 0)[0])
-
-    def error(self) -> str:
-        """What the runtime said when it raised."""
-        (length,) = wire.ERROR.unpack_from(self._memory, wire.ERROR_OFFSET)
-        start = wire.ERROR_OFFSET + wire.ERROR.size
-        return self._memory[start : start + min(length, wire.MAX_ERROR)].decode(errors="replace")
-
-    def close_fd(self) -> None:
-        """The worker has it mapped: the descriptor is no longer needed, the mapping stays."""
-        os.close(self.fd)
 
 
 class WorkerProcess:
@@ -96,49 +49,58 @@ class WorkerProcess:
     """
 
     def __init__(self, python: Path | None = None) -> None:
-        self._control, far_control = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        far_request, self._request_fd = os.pipe()
-        self._reply_fd, far_reply = os.pipe()
-        self._stderr_fd, far_stderr = os.pipe()
-        os.set_blocking(far_stderr, False)  # a worker must not hang because nobody reads its complaints
-        os.set_blocking(self._stderr_fd, False)
-        far = (far_control.fileno(), far_request, far_reply)
-        arguments = [str(python or sys.executable), "-c", BOOTSTRAP, str(Path(__file__).parent / "worker")]
-        arguments += [str(number) for number in (*far, os.getpid())]
+        program = str(python or sys.executable)
         self._words = b""
-        self._models: dict[int, Mapped] = {}
+        self._models: dict[int, SharedTensors] = {}
         self._ended: str | None = None
-        # The kernel kills the worker when the *thread* that started it ends (PR_SET_PDEATHSIG), so a thread is kept.
-        self._starter = ThreadPoolExecutor(1, thread_name_prefix="worker-starter")
+        self._own = contextlib.ExitStack()  # our ends of the channels
         try:
-            self._process = self._starter.submit(
-                subprocess.Popen,
-                arguments,
-                stdin=subprocess.DEVNULL,
-                stdout=far_stderr,
-                stderr=far_stderr,
-                pass_fds=far,
-                process_group=0,  # Ctrl-C in a terminal goes to the daemon alone
-            ).result()
-        except OSError as error:
-            self._ended = "never started"
-            self._close()
-            raise WorkerError(f"cannot start the inference worker with {arguments[0]}: {error}") from error
-        finally:
-            far_control.close()
-            for fd in (far_request, far_reply, far_stderr):
-                os.close(fd)
+            with contextlib.ExitStack() as theirs:  # the worker's ends, which it has from its start on
+                self._process = self._start(program, theirs)
+        except (OSError, RuntimeError) as error:  # no such interpreter; no descriptor, memory, process or thread left
+            self._own.close()
+            raise WorkerError(f"cannot start the inference worker with {program}: {error}") from error
         self.pid = self._process.pid
         self._replies = self._poll_with_stderr(self._reply_fd)
         self._answers = self._poll_with_stderr(self._control.fileno())
         self.runtime: wire.Ready | None = None
+
+    def _start(self, program: str, theirs: contextlib.ExitStack) -> subprocess.Popen[bytes]:
+        self._control, far_control = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self._own.enter_context(self._control)
+        theirs.enter_context(far_control)
+        far_request, self._request_fd = self._pipe(theirs, ours=1)
+        self._reply_fd, far_reply = self._pipe(theirs, ours=0)
+        self._stderr_fd, far_stderr = self._pipe(theirs, ours=0)
+        os.set_blocking(far_stderr, False)  # a worker must not hang because nobody reads its complaints
+        os.set_blocking(self._stderr_fd, False)
+        far = (far_control.fileno(), far_request, far_reply)
+        worker = str(Path(__file__).parent / "worker")
+        # The kernel kills the worker when the *thread* that started it ends (PR_SET_PDEATHSIG), so a thread is kept.
+        starter = ThreadPoolExecutor(1, thread_name_prefix="worker-starter")
+        self._own.callback(starter.shutdown, wait=False)
+        return starter.submit(
+            subprocess.Popen,
+            [program, "-c", BOOTSTRAP, worker, *(str(number) for number in (*far, os.getpid()))],
+            stdin=subprocess.DEVNULL,
+            stdout=far_stderr,
+            stderr=far_stderr,
+            pass_fds=far,
+            process_group=0,  # Ctrl-C in a terminal goes to the daemon alone; and the group can be killed as one
+        ).result()
+
+    def _pipe(self, theirs: contextlib.ExitStack, *, ours: Literal[0, 1]) -> tuple[int, int]:
+        ends = os.pipe()
+        self._own.callback(os.close, ends[ours])
+        theirs.callback(os.close, ends[1 - ours])
+        return ends
 
     def wait_ready(self, *, seconds: float) -> wire.Ready:
         """Wait until the runtime is imported."""
         self.runtime = self._expect(wire.Ready, time.monotonic() + seconds)
         return self.runtime
 
-    def load(self, slot: int, path: Path, *, threads: int, seconds: float) -> Mapped:
+    def load(self, slot: int, path: Path, *, threads: int, seconds: float) -> SharedTensors:
         """Load a `.tflite` file into a slot, map its memory and run it once.
 
         Raises:
@@ -147,22 +109,23 @@ class WorkerProcess:
         deadline = time.monotonic() + seconds
         self._say(wire.Load(slot, str(path), threads))
         shape = self._expect(wire.Loaded, deadline)
-        mapped = Mapped(slot, shape.inputs, shape.outputs)
         try:
-            socket.send_fds(self._control, [wire.encode(wire.Map(slot))], [mapped.fd])
+            tensors = SharedTensors(slot, shape.inputs, shape.outputs)
+            try:
+                socket.send_fds(self._control, [wire.encode(wire.Map(slot))], [tensors.fd])
+            finally:
+                tensors.sent()
         except OSError as error:
-            raise self.died(f"control channel: {error}") from error
-        finally:
-            mapped.close_fd()
-        self._expect(wire.Mapped, deadline)
-        self._models[slot] = mapped
-        return mapped
+            raise self.died(f"cannot be given memory: {error}") from error
+        self._expect(wire.Done, deadline)
+        self._models[slot] = tensors
+        return tensors
 
     def unload(self, slot: int, *, seconds: float) -> None:
         """Forget a slot."""
         self._models.pop(slot, None)
         self._say(wire.Unload(slot))
-        self._expect(wire.Mapped, time.monotonic() + seconds)
+        self._expect(wire.Done, time.monotonic() + seconds)
 
     def measure(self, slot: int, count: int, *, seconds: float) -> float:
         """Median seconds of `count` bare `invoke()` calls."""
@@ -193,32 +156,31 @@ class WorkerProcess:
         """Kill it if it still lives, and give the error that says how it ended."""
         self.kill()
         lines = [line for line in self._words.decode(errors="replace").splitlines() if line and "INFO: " not in line]
-        words = f"; its last words: {lines[-1]}" if lines else ""
+        words = f"; its last words: {_printable(lines[-1][-LAST_WORDS_SHOWN:])}" if lines else ""
         return WorkerError(f"the inference worker (pid {self.pid}) {what}; {self._ended}{words}")
 
     def interrupt(self) -> None:
         """SIGKILL without waiting; for another thread than the owner's, whose waiting then ends in a WorkerError."""
-        with contextlib.suppress(OSError):
-            self._process.kill()
+        self._kill_group()
 
     def kill(self) -> None:
         """SIGKILL, and wait until it is gone (bounded). Does nothing when it has ended."""
         if self._ended is not None:
             return
-        self._process.kill()
+        self._kill_group()
         try:
             code = self._process.wait(REAP_SECONDS)
             self._ended = f"killed by {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
         except subprocess.TimeoutExpired:
             self._ended = f"does not die within {REAP_SECONDS:g} s of SIGKILL (it sits in the kernel); left behind"
         self._drain()
-        self._close()
+        self._own.close()
 
-    def _close(self) -> None:
-        self._control.close()
-        for fd in (self._request_fd, self._reply_fd, self._stderr_fd):
-            os.close(fd)
-        self._starter.shutdown(wait=False)
+    def _kill_group(self) -> None:
+        """The worker leads a group: with `inference.python` a wrapper, what it started must not live on."""
+        if self._process.returncode is None:
+            with contextlib.suppress(OSError):
+                os.killpg(self.pid, signal.SIGKILL)
 
     def _say(self, message: wire.Message) -> None:
         try:
@@ -271,3 +233,7 @@ class WorkerProcess:
                 log.debug("worker %s: %s", self.pid, data.decode(errors="replace").rstrip())
                 self._words = (self._words + data)[-LAST_WORDS_BYTES:]
         return data != b""
+
+
+def _printable(text: str) -> str:
+    return "".join(letter if letter.isprintable() else "?" for letter in text)

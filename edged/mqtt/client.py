@@ -174,9 +174,12 @@ class MqttClient:
         self._stragglers = [straggler for straggler in self._stragglers if not straggler.gone.done()]
         if len(self._stragglers) >= _MAX_STRAGGLERS:
             return Ending(Cause.UNREACHABLE, "earlier attempts still hang")
-        connection = Connection(self._config, self._identity, address, version, self._outgoing, self._log)
+        try:
+            connection = Connection(self._config, self._identity, address, version, self._outgoing, self._log)
+            connection.start()
+        except (OSError, RuntimeError) as error:  # no descriptor or thread is left; that may pass
+            return Ending(Cause.UNREACHABLE, str(error))
         self._connection = connection
-        connection.start()
         try:
             if not await _first(connection.dialled, connection.ended, within=_DIAL_S):
                 return Ending(Cause.UNREACHABLE, "it does not answer")

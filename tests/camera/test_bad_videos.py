@@ -11,7 +11,8 @@ import pytest
 from support.videos import GREYS, greys_of, write_video
 
 from edged.camera.geometry import Size
-from edged.camera.source import SourceOptions, open_source
+from edged.camera.open_source import open_source
+from edged.camera.source import SourceOptions
 from edged.camera.video import VideoSource
 from edged.errors import SourceError
 

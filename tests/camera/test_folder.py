@@ -14,7 +14,8 @@ from support.pictures import encoded, smooth
 
 from edged.camera.folder import FolderSource, find_photos
 from edged.camera.geometry import Size
-from edged.camera.source import SourceEndedError, SourceOptions, open_source
+from edged.camera.open_source import open_source
+from edged.camera.source import SourceEndedError, SourceOptions
 from edged.errors import SourceError
 
 if TYPE_CHECKING:

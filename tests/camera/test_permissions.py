@@ -14,7 +14,8 @@ from support.pictures import encoded, smooth
 
 from edged.camera.folder import FolderSource, find_photos
 from edged.camera.image_file import read_picture
-from edged.camera.source import SourceOptions, open_source
+from edged.camera.open_source import open_source
+from edged.camera.source import SourceOptions
 from edged.errors import BadImageError, ModelError, SourceError
 from edged.models.package import find_model, open_package
 

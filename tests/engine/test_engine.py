@@ -79,7 +79,7 @@ def test_an_inference_gives_the_scores_of_the_model(engine: Engine, model: Path)
     assert engine.state().restarts == 0
 
 
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSEGV, signal.SIGABRT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSEGV, signal.SIGABRT])
 def test_a_killed_worker_is_replaced_within_a_second(engine: Engine, model: Path, number: signal.Signals) -> None:
     slot = engine.load(model)
     before = infer_until_it_works(engine, slot, BACK_SECONDS)

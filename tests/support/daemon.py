@@ -34,7 +34,7 @@ class Daemon:
             f"inference: {{threads: 1, deadline: 1s}}\n{more}\ncameras:\n{cameras}",
             "utf-8",
         )
-        self._arguments = arguments
+        self.arguments = arguments
         self._process: psutil.Popen | None = None
 
     def __enter__(self) -> Self:
@@ -60,7 +60,7 @@ class Daemon:
         """Start it; does not wait."""
         with (self._folder / "edged.log").open("ab") as log:
             self._process = psutil.Popen(
-                [sys.executable, "-m", "edged", "run", "-c", str(self.config), *self._arguments],
+                [sys.executable, "-m", "edged", "run", "-c", str(self.config), *self.arguments],
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 env={**os.environ, "PYTHONWARNINGS": "default"},

@@ -94,17 +94,20 @@ class Worker:
             os.write(self._reply_fd, request if done else bytes([request[0] | wire.FAILED]))
 
     def _serve_control(self) -> None:
+        code = 1
         try:
             self._send(wire.Ready(self._runtime.name, self._runtime.version, platform.python_version()))
             while True:
                 packet, fds, _, _ = socket.recv_fds(self._control, wire.MAX_PACKET, 1)
                 if not packet:
+                    code = 0  # the daemon is done with us
                     break
                 self._send(self._answer(wire.decode(packet), fds))
         except BaseException as error:  # noqa: BLE001  a worker whose control is lost is of no use: end it, with the reason
             sys.stderr.write(f"control channel: {error!r}\n")
         finally:
-            os._exit(0)
+            sys.stderr.flush()
+            os._exit(code)
 
     def _answer(self, message: wire.Message, fds: "list[int]") -> wire.Message:
         if isinstance(message, wire.Load):
@@ -117,10 +120,10 @@ class Worker:
         if isinstance(message, wire.Map):
             self._slots[message.slot].map(fds[0])
             os.close(fds[0])
-            return wire.Mapped(message.slot)
+            return wire.Done(message.slot)
         if isinstance(message, wire.Unload):
             self._slots.pop(message.slot, None)
-            return wire.Mapped(message.slot)
+            return wire.Done(message.slot)
         if isinstance(message, wire.Measure):
             return wire.Measured(self._measure(self._slots[message.slot].interpreter, message.count))
         raise wire.WireError(f"{type(message).__name__} is not for a worker")
@@ -142,8 +145,11 @@ def main(control_fd: int, request_fd: int, reply_fd: int, parent: int) -> None:
     """Run until the daemon ends or closes the pipes."""
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:  # it died before the line above took hold
-        os._exit(0)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the daemon's to answer
+        sys.stderr.write("the daemon has ended, or starts me through a wrapper that does not exec\n")
+        sys.stderr.flush()
+        os._exit(1)
+    for number in (signal.SIGINT, signal.SIGTERM):  # Ctrl-C and `systemctl stop` are the daemon's to answer
+        signal.signal(number, signal.SIG_IGN)
     control = socket.socket(fileno=control_fd)
     try:
         worker = Worker(control, request_fd, reply_fd)

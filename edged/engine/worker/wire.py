@@ -89,15 +89,15 @@ class Map:
 
 
 @dataclass(frozen=True)
-class Mapped:
-    """Worker: the slot takes frames from now on."""
+class Done:
+    """Worker: the slot takes frames from now on; or, after `Unload`, is forgotten."""
 
     slot: int
 
 
 @dataclass(frozen=True)
 class Unload:
-    """Daemon: forget the slot. Answered with `Mapped` of the same slot when done."""
+    """Daemon: forget the slot. Answered with `Done`."""
 
     slot: int
 
@@ -125,8 +125,8 @@ class Failed:
     error: str
 
 
-Message = Union[Ready, Load, Loaded, Map, Mapped, Unload, Measure, Measured, Failed]
-_KINDS = {kind.__name__: kind for kind in (Ready, Load, Loaded, Map, Mapped, Unload, Measure, Measured, Failed)}
+Message = Union[Ready, Load, Loaded, Map, Done, Unload, Measure, Measured, Failed]
+_KINDS = {kind.__name__: kind for kind in (Ready, Load, Loaded, Map, Done, Unload, Measure, Measured, Failed)}
 
 
 def encode(message: Message) -> bytes:
