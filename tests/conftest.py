@@ -1,15 +1,22 @@
-"""What many tests need: the sample photos and videos, and published data where it is on this machine."""
+"""What many tests need: sample media, published data where it is on this machine, a broker, a daemon at work."""
 
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+from support.daemon import Daemon, wait_for_labels
+from support.mosquitto import Mosquitto, Subscriber
 
 from edged.demo.media import Media, ensure_media
 from edged.errors import EdgedError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 # A shell's background jobs ignore SIGINT, and everything that the tests start would inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -33,3 +40,32 @@ def testdata() -> Path:
     if not Path(folder).is_dir():
         pytest.fail(f"EDGED_TESTDATA: {folder} is not a folder")
     return Path(folder)
+
+
+@pytest.fixture
+def photos(media: Media, tmp_path: Path) -> Path:
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for name in ("chelsea.png", "coffee.png", "rocket.jpg"):
+        shutil.copy(media.photos / name, folder)
+    return folder
+
+
+@pytest.fixture
+def broker(tmp_path: Path) -> Iterator[Mosquitto]:
+    with Mosquitto(tmp_path) as running:
+        yield running
+
+
+@pytest.fixture
+def subscriber(broker: Mosquitto) -> Iterator[Subscriber]:
+    with Subscriber(broker.port) as listening:
+        yield listening
+
+
+@pytest.fixture
+def daemon(tmp_path: Path, broker: Mosquitto, photos: Path, subscriber: Subscriber) -> Iterator[Daemon]:
+    """Labelling a folder at 20 frames per second."""
+    with Daemon(tmp_path, broker.port, f"  a: {{source: {photos}, fps: 20}}") as running:
+        wait_for_labels(subscriber, 10)
+        yield running
