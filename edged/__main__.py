@@ -2,6 +2,6 @@
 
 import sys
 
-from edged.cli.main import main
+from edged.cli.entry import main
 
 sys.exit(main())

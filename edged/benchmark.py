@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import statistics
 import subprocess
 import sys
@@ -22,13 +24,14 @@ from edged.errors import UnavailableError
 from edged.models.package import find_model, open_package
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 WIDTH, HEIGHT = 1920, 1080
 PICTURES = 8
 BUFFERS = 4  # as many as a camera has; each is written anew before its frame is labelled, as a decoder does
 BLOCK = 20  # frames, then as many bare calls, and so on
 SETTLE_SECONDS = 6.0  # of a daemon, before its memory is read
+END_SECONDS = 10.0  # for a daemon that was told to end
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,27 +155,48 @@ def daemon_memory_mb(model: str, threads: int) -> float:
     """Run a daemon with one folder camera and no broker within reach, and read its memory and its worker's."""
     with tempfile.TemporaryDirectory(prefix="edged-bench-") as temporary:
         folder = Path(temporary)
-        (folder / "photos").mkdir()
+        photos = folder / "photos"
+        photos.mkdir()
         for number, picture in enumerate(_pictures()[:2]):
-            bgr = picture.render(picture.size)[:, :, ::-1]
-            cv2.imwrite(str(folder / "photos" / f"{number}.jpg"), bgr)
-        path = "" if model == "base" else f"model: {{path: {find_model(model).absolute()}}}\n"
-        (folder / "edged.yaml").write_text(
-            "device: bench\nmqtt: {host: 127.0.0.1, port: 9}\nweb: {listen: null}\n"  # port 9: nobody is there
-            f"inference: {{threads: {threads}}}\n{path}state: {folder}\n"
-            f"cameras: {{folder: {{source: {folder}/photos, fps: 5}}}}\n",
-            "utf-8",
-        )
-        daemon = subprocess.Popen(
-            [sys.executable, "-m", "edged", "run", "-c", str(folder / "edged.yaml"), "--log-level", "error"]
-        )
-        try:
-            daemon.wait(SETTLE_SECONDS)
-            raise UnavailableError(f"the daemon ended by itself with code {daemon.returncode}; its words are above")
-        except subprocess.TimeoutExpired:
+            cv2.imwrite(str(photos / f"{number}.jpg"), picture.render(picture.size)[:, :, ::-1])
+        nobody = 9  # a port where no broker is
+        configuration = write_configuration(folder, model=model, port=nobody, photos=photos, threads=threads)
+        with running(sys.executable, "-m", "edged", "run", "-c", configuration, "--log-level", "error") as daemon:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                code = daemon.wait(SETTLE_SECONDS)
+                raise UnavailableError(f"the daemon ended by itself with code {code}; its words are above")
             process = psutil.Process(daemon.pid)
             family = [process, *process.children(recursive=True)]
             return sum(member.memory_full_info().pss for member in family) / 2**20
+
+
+def write_configuration(folder: Path, *, model: str, port: int, photos: Path, threads: int | None = None) -> Path:
+    """A configuration in `folder`: one camera, the photos at 5 frames per second; a broker's port on loopback."""
+    configuration = {
+        "device": "bench",
+        "mqtt": {"host": "127.0.0.1", "port": port},
+        "web": {"listen": None},
+        "model": {"name": "base"} if model == "base" else {"path": str(find_model(model).absolute())},
+        "inference": {"threads": threads or "auto"},
+        "state": str(folder),
+        "cameras": {"photos": {"source": str(photos), "fps": 5}},
+    }
+    path = folder / "edged.yaml"
+    text = json.dumps(configuration, ensure_ascii=False).replace("${", "$${")  # JSON is YAML; `${` would be a variable
+    path.write_text(text, "utf-8", "surrogateescape")
+    return path
+
+
+@contextlib.contextmanager
+def running(*command: str | Path, stderr: int | None = None) -> Iterator[subprocess.Popen[bytes]]:
+    """A process that has ended when the block has, in order or by force."""
+    with subprocess.Popen(command, stderr=stderr) as process:
+        try:
+            yield process
         finally:
-            daemon.terminate()
-            daemon.wait(10)
+            process.terminate()
+            try:
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    process.wait(END_SECONDS)
+            finally:
+                process.kill()  # does nothing to one that has ended

@@ -22,6 +22,7 @@ from typing import Any
 from paho.mqtt.client import Client, MQTTMessage
 from paho.mqtt.enums import CallbackAPIVersion
 
+from edged.benchmark import running, write_configuration
 from edged.demo.media import find_media
 from edged.models.package import find_model, open_package
 
@@ -75,21 +76,12 @@ def first_label_seconds(model: str) -> float:
     with tempfile.TemporaryDirectory(prefix="edged-bench-") as temporary:
         folder = Path(temporary)
         (folder / "mosquitto.conf").write_text(f"listener {port} 127.0.0.1\nallow_anonymous true\n", "utf-8")
-        path = "" if model == "base" else f"model: {{path: {find_model(model).absolute()}}}\n"
-        (folder / "edged.yaml").write_text(
-            f"device: bench\nmqtt: {{host: 127.0.0.1, port: {port}}}\nweb: {{listen: null}}\nstate: {folder}\n{path}"
-            f"cameras: {{photos: {{source: {media.photos}, fps: 5}}}}\n",
-            "utf-8",
-        )
+        configuration = write_configuration(folder, model=model, port=port, photos=media.photos)
         mosquitto = shutil.which("mosquitto", path=f"{os.environ['PATH']}:/usr/sbin")
         if mosquitto is None:
             sys.exit("bench: there is no mosquitto: apt-get install mosquitto")
-        broker = subprocess.Popen([mosquitto, "-c", folder / "mosquitto.conf"], stderr=subprocess.DEVNULL)
-        try:
-            return _until_first_label(port, folder / "edged.yaml")
-        finally:
-            broker.terminate()
-            broker.wait()
+        with running(mosquitto, "-c", folder / "mosquitto.conf", stderr=subprocess.DEVNULL):
+            return _until_first_label(port, configuration)
 
 
 def _until_first_label(port: int, configuration: Path) -> float:
@@ -115,12 +107,10 @@ def _until_first_label(port: int, configuration: Path) -> float:
     client.subscribe("edged/bench/+/labels")
     _wait_for(subscribed, end)
     started = time.monotonic()
-    daemon = subprocess.Popen([sys.executable, "-m", "edged", "run", "-c", configuration, "--log-level", "error"])
     try:
-        return _wait_for(arrived, end) - started
+        with running(sys.executable, "-m", "edged", "run", "-c", configuration, "--log-level", "error"):
+            return _wait_for(arrived, end) - started
     finally:
-        daemon.terminate()
-        daemon.wait()
         client.disconnect()
         client.loop_stop()
 

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
 from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+from edged.cli.interrupt import interruptible
+from edged.cli.words import add_command, seconds, threads
+
+if TYPE_CHECKING:
+    import argparse
 
 DESCRIPTION = """\
 Measures this machine: the runtime's bare invoke(), a 1080p frame to its labels (worker process included), frames per
@@ -21,20 +27,15 @@ examples:
 
 def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the command's words."""
-    parser = commands.add_parser(
-        "bench",
-        help="this machine's figures",
-        description=DESCRIPTION,
-        epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = add_command(commands, "bench", run, "this machine's figures", DESCRIPTION, EPILOG)
     parser.add_argument(
         "--model", default="base", metavar="M", help="base, a package's folder or a .tflite (%(default)s)"
     )
-    parser.add_argument("--seconds", type=float, default=10.0, metavar="N", help="how long to measure (%(default)s)")
-    parser.add_argument("--threads", type=int, default=1, metavar="N", help="threads of one inference (%(default)s)")
+    parser.add_argument("--seconds", type=seconds, default=10.0, metavar="N", help="how long to measure (%(default)s)")
+    parser.add_argument(
+        "--threads", type=threads, default=1, metavar="N", help="threads of one inference (%(default)s)"
+    )
     parser.add_argument("--json", action="store_true", help="one JSON object")
-    parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -44,7 +45,8 @@ def run(args: argparse.Namespace) -> int:
     def progress(text: str) -> None:
         print(f"measuring: {text} …", file=sys.stderr, flush=True)
 
-    figures = asdict(measure(args.model, seconds=args.seconds, threads=args.threads, progress=progress))
+    with interruptible():
+        figures = asdict(measure(args.model, seconds=args.seconds, threads=args.threads, progress=progress))
     if args.json:
         print(json.dumps({"schema": 1, **figures}))
         return 0

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-import argparse
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from edged.cli.words import add_command
+
 if TYPE_CHECKING:
+    import argparse
+
     from edged.config import Config
+
+DESCRIPTION = "Validates a configuration: every error at once, with its line."
 
 EPILOG = """\
 without -c: the file that $EDGED_CONFIG names, else /etc/edged/edged.yaml
@@ -25,15 +30,8 @@ exit codes: 0 well, 78 errors
 
 def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the words of `edged check`."""
-    parser = commands.add_parser(
-        "check",
-        help="is a configuration right? every error at once",
-        description="Validates a configuration: every error at once, with its line.",
-        epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = add_command(commands, "check", run, "is a configuration right? every error at once", DESCRIPTION, EPILOG)
     parser.add_argument("-c", "--config", metavar="FILE", type=Path, help="the configuration")
-    parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:

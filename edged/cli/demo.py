@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
-import signal
+import queue
 import sys
 import threading
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final, Self
 
-from edged.cli.run import add_logging_options
+from edged.cli.words import add_command, add_logging_options, between, seconds
+from edged.text import printable
 
 if TYPE_CHECKING:
     from edged.camera.frame import Frame
@@ -20,6 +22,9 @@ if TYPE_CHECKING:
 DESCRIPTION = """\
 Runs the whole daemon with nothing to configure: an MQTT broker of its own on loopback, sample photos and videos
 (fetched once), the base model. Prints each result as it is published, and how to see the same from outside."""
+
+LINES: Final = 100  # wait to be printed; more are dropped
+LAST_WORDS_SECONDS: Final = 1.0  # for what is not printed at the end
 
 EPILOG = """\
 examples:
@@ -32,18 +37,21 @@ examples:
 
 def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the command's words."""
-    parser = commands.add_parser(
-        "demo",
-        help="the daemon on sample photos, with a broker of its own",
-        description=DESCRIPTION,
-        epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+    parser = add_command(
+        commands, "demo", run, "the daemon on sample photos, with a broker of its own", DESCRIPTION, EPILOG
     )
-    parser.add_argument("--seconds", type=_seconds, metavar="N", help="stop after so long (default: at Ctrl-C)")
-    parser.add_argument("--source", type=Path, metavar="PATH", help="label this folder or video instead of the samples")
-    parser.add_argument("--port", type=_port, default=0, metavar="P", help="the broker's port (default: a free one)")
+    parser.add_argument("--seconds", type=seconds, metavar="N", help="stop after so long (default: at Ctrl-C)")
+    parser.add_argument(
+        "--source", type=_source, metavar="PATH", help="label this folder or video instead of the samples"
+    )
+    parser.add_argument(
+        "--port",
+        type=between(0, 65535, "a port"),
+        default=0,
+        metavar="P",
+        help="the broker's port (default: a free one)",
+    )
     add_logging_options(parser, "warning")
-    parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -51,68 +59,104 @@ def run(args: argparse.Namespace) -> int:
     from edged.logs import configure_logging  # noqa: PLC0415
 
     configure_logging(args.log_level, as_json=args.log_json)
+    print("edged demo: frames in, labels out over MQTT", flush=True)
     config = _config(args.source, args.port)
 
     from edged.daemon import run_daemon  # noqa: PLC0415  heavy
 
-    def announce(host: str, port: int) -> None:
-        print(f"broker   mqtt://{host}:{port}")
-        print(f"see it   mosquitto_sub -h {host} -p {port} -t 'edged/#' -v")
-        print("stop it  Ctrl-C\n", flush=True)
-        if args.seconds is not None:
-            timer = threading.Timer(args.seconds, os.kill, (os.getpid(), signal.SIGTERM))
-            timer.daemon = True
-            timer.start()
+    with _Printer() as printer:
 
-    run_daemon(config, show=_show, announce=announce)
+        def announce(host: str, port: int) -> None:
+            printer.print(f"broker   mqtt://{host}:{port}")
+            printer.print(f"see it   mosquitto_sub -h {host} -p {port} -t 'edged/#' -v")
+            printer.print("stop it  Ctrl-C\n")
+
+        def show(result: Result, frame: Frame) -> None:
+            printer.print(_line(result, frame))
+
+        run_daemon(config, show=show, announce=announce, seconds=args.seconds)
     return 0
 
 
-def _config(source: Path | None, port: int) -> Config:
+class _Printer:
+    """Prints in a thread of its own: an output that nobody reads (Ctrl-S, a full pipe) must not stop the labelling."""
+
+    def __init__(self) -> None:
+        self._lines: queue.Queue[str | None] = queue.Queue(LINES)
+        self._error: OSError | None = None
+        self._thread = threading.Thread(target=self._run, name="printer", daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        with contextlib.suppress(queue.Full):
+            self._lines.put(None, timeout=LAST_WORDS_SECONDS)
+        self._thread.join(LAST_WORDS_SECONDS)
+
+    def print(self, line: str) -> None:
+        """Never blocks; a line too many is dropped. Raises what an earlier line met with, which ends the demo."""
+        if self._error is not None:
+            raise self._error
+        with contextlib.suppress(queue.Full):
+            self._lines.put_nowait(line)
+
+    def _run(self) -> None:
+        # Not sys.stdout: while we are stuck in it nobody else could flush it, and the process would not end.
+        output = open(sys.stdout.fileno(), "w", encoding=sys.stdout.encoding, errors="replace", closefd=False)  # noqa: SIM115
+        try:
+            while (line := self._lines.get()) is not None:
+                print(line, file=output, flush=True)
+        except OSError as error:
+            self._error = error
+
+
+def _config(source: str | None, port: int) -> Config:
     from edged.config import load_config  # noqa: PLC0415
     from edged.demo.media import ensure_media, media_folder  # noqa: PLC0415
-    from edged.errors import UnavailableError  # noqa: PLC0415
     from edged.resources import data_path  # noqa: PLC0415
 
-    print("edged demo: frames in, labels out over MQTT", flush=True)
-    if source is None:
-        os.environ["EDGED_DEMO_MEDIA"] = str(ensure_media(lambda text: print(f"media    {text}", flush=True)).folder)
-    elif not source.exists():
-        raise UnavailableError(f"--source {source}: there is no such folder or file")
-    else:
-        os.environ["EDGED_DEMO_MEDIA"] = str(source.parent)
+    path = None if source is None else _readable(source)
+    folder = media_folder()
+    state = folder / "state"
+    if path is None:
+        folder = ensure_media(lambda text: print(f"media    {text}", flush=True)).folder
+    os.environ["EDGED_DEMO_MEDIA"] = str(folder)
     config = load_config(data_path("config/demo.yaml"))
-    mqtt = config.mqtt.model_copy(update={"port": port})
     cameras = dict(config.cameras)
-    if source is not None:
+    if path is not None:
         first = next(iter(cameras.values()))
-        cameras = {"demo": first.model_copy(update={"source": str(source.absolute())})}
-    state = media_folder() / "state"  # never beside a person's own pictures
+        cameras = {"demo": first.model_copy(update={"source": path})}
+    mqtt = config.mqtt.model_copy(update={"port": port})
     return config.model_copy(update={"mqtt": mqtt, "cameras": cameras, "state": state})
 
 
-def _show(result: Result, frame: Frame) -> None:
+def _readable(source: str) -> str:
+    """The absolute path of a source that can be opened. Raises SourceError or PermissionDeniedError."""
+    from edged.camera.open_source import open_source  # noqa: PLC0415  heavy
+    from edged.camera.source import SourceOptions  # noqa: PLC0415  as above
+    from edged.errors import PermissionDeniedError  # noqa: PLC0415
+
+    try:
+        os.close(os.open(source, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY))
+    except PermissionError as error:
+        raise PermissionDeniedError(f"--source {source}: this user may not read it (owner, group or mode)") from error
+    except OSError:
+        pass  # an address, or a path with nothing there: the next line says it
+    open_source(source, SourceOptions()).close()
+    return str(Path(source).absolute())
+
+
+def _line(result: Result, frame: Frame) -> str:
     """One line a result."""
     words = ", ".join(f"{label.text} {label.confidence:.2f}" for label in result.labels) or "-"
     what = f"{result.camera}/{frame.origin or frame.number}"
-    try:
-        print(
-            f"{result.time.astimezone():%H:%M:%S}  {what:<28} {words}  ({result.timing.inference:.1f} ms)", flush=True
-        )
-    except BrokenPipeError:  # whoever read this has gone: so do we
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        os.kill(os.getpid(), signal.SIGTERM)
+    line = f"{result.time.astimezone():%H:%M:%S}  {what:<28} {words}  ({result.timing.inference:.1f} ms)"
+    return printable(line)
 
 
-def _seconds(text: str) -> float:
-    value = float(text)
-    if not 0 < value < 1e9:  # noqa: PLR2004  and not NaN
-        raise argparse.ArgumentTypeError(f"{text} is not a number of seconds above 0")
-    return value
-
-
-def _port(text: str) -> int:
-    value = int(text)
-    if not 0 <= value <= 65535:  # noqa: PLR2004  16 bits
-        raise argparse.ArgumentTypeError(f"{text} is not a port (0 to 65535)")
-    return value
+def _source(text: str) -> str:
+    if not text:
+        raise argparse.ArgumentTypeError("it is empty: name a folder of photos, or a video file")
+    return text

@@ -11,7 +11,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
+from edged.cli.interrupt import interruptible
+from edged.cli.words import add_command, between, threads
 from edged.errors import BadImageError, SourceError
+from edged.text import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -41,20 +44,23 @@ PROGRESS_FROM = 20  # files
 
 def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the command's words."""
-    parser = commands.add_parser(
-        "label",
-        help="labels of photos and folders",
-        description=DESCRIPTION,
-        epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = add_command(commands, "label", run, "labels of photos and folders", DESCRIPTION, EPILOG)
     parser.add_argument("paths", nargs="+", type=Path, metavar="PATH", help="a photo, or a folder of them")
     parser.add_argument(
         "--model", default="base", metavar="M", help="base, a package's folder or a .tflite (%(default)s)"
     )
-    parser.add_argument("--max", type=int, default=10, metavar="N", help="at most so many labels each (%(default)s)")
     parser.add_argument(
-        "--threshold", type=float, metavar="T", help="least confidence, 0 to 1 (default: the model's own)"
+        "--max",
+        type=between(1, 100_000, "a number of labels"),
+        default=10,
+        metavar="N",
+        help="at most so many labels each (%(default)s)",
+    )
+    parser.add_argument(
+        "--threshold",
+        type=between(0.0, 1.0, "a confidence"),
+        metavar="T",
+        help="least confidence, 0 to 1 (default: the model's own)",
     )
     parser.add_argument(
         "--region", type=_region, metavar="X,Y,W,H", help="look at this part, in fractions of the upright picture"
@@ -65,20 +71,23 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     parser.add_argument(
         "--fit", choices=("stretch", "crop", "pad"), help="how a picture becomes the model's shape (the model's own)"
     )
-    parser.add_argument("--threads", type=int, metavar="N", help="threads of one inference")
+    parser.add_argument("--threads", type=threads, metavar="N", help="threads of one inference")
     parser.add_argument("--json", action="store_true", help="one JSON object a line")
-    parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
     """Label everything. Returns 0, or 65 where something could not be read."""
-    from edged.labeler import ImageLabeler  # noqa: PLC0415
+    import rich.markup  # noqa: F401, PLC0415  all that is heavy now: an interrupted import is no clean end
+
+    from edged.camera import folder, image_file  # noqa: F401, PLC0415  as above
+    from edged.labeler import ImageLabeler  # noqa: PLC0415  as above
 
     if isinstance(sys.stdout, io.TextIOWrapper):  # a terminal that cannot show a character is no reason to stop
         sys.stdout.reconfigure(errors="replace", line_buffering=True)
-    with ImageLabeler(
+    labeler = ImageLabeler(
         args.model, confidence_threshold=args.threshold, max_results=args.max, fit=args.fit, threads=args.threads
-    ) as labeler:
+    )
+    with interruptible(), labeler:
         printer = _JsonLines(labeler.model) if args.json else _Table()
         photos = list(_photos(args.paths))
         failed = 0
@@ -139,11 +148,6 @@ class _Table:
 
         said = reason if str(path) in reason else f"{path}: {reason}"
         self._console.print(f"[red]{escape(printable(said))}[/]")
-
-
-def printable(text: object) -> str:
-    """Control characters (in file names, in label texts) replaced, so that no terminal obeys them."""
-    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in str(text))
 
 
 def _photos(paths: Iterable[Path]) -> Iterator[tuple[Path, SourceError | None]]:

@@ -6,16 +6,23 @@ A command's module imports only what its words need; what is heavy is imported w
 from __future__ import annotations
 
 import argparse
-import os
+import contextlib
+import logging
 import sys
 from typing import TYPE_CHECKING, NoReturn
 
 from edged import __version__
 from edged.cli import bench, check, demo, label, run
+from edged.cli.output import CANNOT_WRITE, WRITE_ERRORS, drop_output, open_standard_streams
 from edged.errors import EdgedError, UsageError
+from edged.text import printable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from _typeshed import SupportsWrite
+
+log = logging.getLogger(__name__)
 
 COMMANDS = (demo, run, check, label, bench)
 
@@ -38,6 +45,10 @@ class Parser(argparse.ArgumentParser):
         """Say what is wrong, and how to get help."""
         self.exit(UsageError.exit_code, f"{self.prog}: {message}\nTry '{self.prog} --help'.\n")
 
+    def _print_message(self, message: str, file: SupportsWrite[str] | None = None) -> None:
+        """As argparse's own, which however hides that it could not write."""
+        (file or sys.stderr).write(message)
+
 
 def build_parser() -> argparse.ArgumentParser:
     """The whole command line; shell completion and the manual are made from it too."""
@@ -56,16 +67,42 @@ def build_parser() -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command. Returns its exit code."""
-    args = build_parser().parse_args(argv)
+    open_standard_streams()
+    try:
+        code = _run(argv)
+        sys.stdout.flush()
+        sys.stderr.flush()
+    except KeyboardInterrupt:
+        code = 130
+    except BrokenPipeError:  # the reader of our output (head, less) has gone
+        code = 141
+    except OSError as error:
+        if error.errno not in WRITE_ERRORS:
+            raise
+        code = CANNOT_WRITE
+        with contextlib.suppress(OSError):
+            print(f"edged: cannot write: {error.strerror}", file=sys.stderr)
+    else:
+        return code
+    drop_output()
+    return code
+
+
+def _run(argv: Sequence[str] | None) -> int:
+    try:
+        args = build_parser().parse_args(argv)
+    except SystemExit as end:  # argparse has said what there was to say
+        return int(end.code or 0)
     try:
         code: int = args.run(args)
-        sys.stdout.flush()
     except EdgedError as error:
-        print(f"edged: {error}", file=sys.stderr)
+        _report(error, as_json=getattr(args, "log_json", False))
         return error.exit_code
-    except KeyboardInterrupt:
-        return 130
-    except BrokenPipeError:  # the reader of our output (head, less) has gone; Python would complain once more at exit
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 141
     return code
+
+
+def _report(error: EdgedError, *, as_json: bool) -> None:
+    if as_json:  # the commands with this option set up logging first thing
+        log.error("%s", error)
+    else:
+        print("edged:", printable(error, keep="\n"), file=sys.stderr)

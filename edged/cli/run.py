@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+from edged.cli.words import add_command, add_logging_options
+
+if TYPE_CHECKING:
+    import argparse
 
 DESCRIPTION = """\
 Runs the daemon in the foreground; what it has to say goes to stderr. The first SIGTERM or Ctrl-C stops it in order,
@@ -17,29 +22,11 @@ examples:
 """
 
 
-def add_logging_options(parser: argparse.ArgumentParser, level: str) -> None:
-    """The flags of every command that logs."""
-    parser.add_argument(
-        "--log-level",
-        choices=("debug", "info", "warning", "error"),
-        default=level,
-        help="how much to say (%(default)s)",
-    )
-    parser.add_argument("--log-json", action="store_true", help="log one JSON object a line")
-
-
 def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the command's words."""
-    parser = commands.add_parser(
-        "run",
-        help="the daemon",
-        description=DESCRIPTION,
-        epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = add_command(commands, "run", run, "the daemon", DESCRIPTION, EPILOG)
     parser.add_argument("-c", "--config", type=Path, metavar="FILE", help="the configuration")
     add_logging_options(parser, "info")
-    parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import re
@@ -16,6 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import psutil
 import pytest
 from support.mosquitto import HOST, Subscriber, free_port, until
 
@@ -60,16 +62,8 @@ def running(folder: Path, *words: str | Path) -> Iterator[Demo]:
         demo.process.wait()
 
 
-def refused(*words: str | Path, **options: int) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [*COMMAND, *words],
-        capture_output=True,
-        text=True,
-        check=False,
-        cwd=ROOT,
-        timeout=30,
-        **options,  # type: ignore[call-overload]
-    )
+def refused(*words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([*COMMAND, *words], capture_output=True, text=True, check=False, cwd=ROOT, timeout=30)
 
 
 @pytest.mark.usefixtures("media")
@@ -79,10 +73,11 @@ def test_it_shows_what_a_subscriber_gets_and_ends_in_time(tmp_path: Path) -> Non
         began = time.monotonic()
         assert f"see it   mosquitto_sub -h {HOST} -p {port} -t 'edged/#' -v" in demo.lines()
         with Subscriber(port) as subscriber:
-            online = subscriber.wait_for(lambda message: message.topic.endswith("/status"))
-            assert (online.payload, online.retained) == (b"online", True)
             for camera in ("photos", "bikes", "carphone"):
                 subscriber.wait_for(lambda message, end=f"/{camera}/labels": message.topic.endswith(end), START_SECONDS)  # type: ignore[misc]
+            with Subscriber(port) as later:
+                status = later.wait_for(lambda message: message.topic.endswith("/status"))
+                assert (status.payload, status.retained) == (b"online", True)
             arrived = [json.loads(message.payload) for message in subscriber.received if "/labels" in message.topic]
         assert demo.process.wait(15) == 0
         assert 5 < time.monotonic() - began < 12
@@ -108,7 +103,7 @@ def test_ctrl_c_ends_it_in_order(tmp_path: Path, number: signal.Signals) -> None
 def test_source_is_labelled_instead_and_its_names_cannot_command_the_terminal(media: Media, tmp_path: Path) -> None:
     folder = tmp_path / "mine"
     folder.mkdir()
-    shutil.copy(media.photos / "coffee.png", os.fsencode(folder) + b"/\x1b[2Jcoffee\xff.png")
+    shutil.copy(media.photos / "coffee.png", folder / os.fsdecode(b"\x1b[2Jcoffee\xff.png"))
     with running(tmp_path, "--source", folder) as demo:
         until(lambda: bool(demo.results()), START_SECONDS)
         line = demo.results()[0]
@@ -124,7 +119,7 @@ def test_port_that_is_taken_is_69_and_a_free_one_is_used(tmp_path: Path) -> None
         port = server.getsockname()[1]
         done = refused("--port", str(port))
     assert done.returncode == 69
-    assert re.search(rf"cannot listen on {HOST}:{port}: Address already in use", done.stderr)
+    assert re.search(rf"cannot listen on {HOST}:{port}: .*address already in use", done.stderr)
     assert done.stderr.count("\n") == 1
     port = free_port()
     with running(tmp_path, "--port", str(port)) as demo:
@@ -153,16 +148,25 @@ def test_wrong_calls_end_with_what_is_wrong(words: list[str], code: int, said: s
     assert "hunter2" not in done.stderr
 
 
+AS_NOBODY = f"""
+import os, sys
+import edged.camera.open_source, edged.camera.source, edged.cli.main, edged.config, edged.demo.media, edged.logs
+if os.geteuid() == 0:  # who may read everything; the interpreter's own files may be closed to others, so only now
+    os.seteuid({NOBODY})
+sys.exit(edged.cli.main.main(["demo", "--source", sys.argv[1]]))
+"""
+
+
 def test_source_that_may_not_be_read_is_77() -> None:
     closed = Path(tempfile.mkdtemp())  # pytest's own folders are closed to others
     closed.chmod(0)
-    user = {"user": NOBODY} if os.geteuid() == 0 else {}
     try:
         for source in (closed, closed / "photos", Path("/proc/1/root")):
-            done = refused("--source", source, **user)
-            assert done.returncode == 77, done.stderr
-            assert f"--source {source}: this user may not read it" in done.stderr
-            assert "Traceback" not in done.stderr
+            done = subprocess.run(
+                [sys.executable, "-c", AS_NOBODY, source], capture_output=True, text=True, check=False, cwd=ROOT
+            )
+            assert done.stderr == f"edged: --source {source}: this user may not read it (owner, group or mode)\n"
+            assert done.returncode == 77
     finally:
         closed.rmdir()
 
@@ -170,23 +174,16 @@ def test_source_that_may_not_be_read_is_77() -> None:
 @pytest.mark.usefixtures("media")
 def test_output_that_nobody_reads_stops_neither_labels_nor_the_end(tmp_path: Path) -> None:
     reader, writer = os.pipe()
+    fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, 4096)
+    os.write(writer, b"x" * 3600)  # what is left is enough for the first lines
     port = free_port()
     with (
         (tmp_path / "errors").open("wb") as errors,
         subprocess.Popen([*COMMAND, "--port", str(port)], stdout=writer, stderr=errors, cwd=ROOT) as process,
     ):
-        os.set_blocking(writer, False)
-        until(lambda: os.read(reader, 1) == b"e")
-        with pytest.raises(BlockingIOError):
-            while True:
-                os.write(writer, b"x" * 4096)
-        with pytest.raises(BlockingIOError):
-            while True:
-                os.write(writer, b"x")
-        os.set_blocking(writer, True)
         until(lambda: listens(port), START_SECONDS)
         with Subscriber(port) as subscriber:
-            until(lambda: sum("/labels" in message.topic for message in list(subscriber.received)) > 120, 60)
+            until(lambda: sum("/labels" in message.topic for message in list(subscriber.received)) > 40, 30)
         process.send_signal(signal.SIGINT)
         assert process.wait(5) == 0
     assert (tmp_path / "errors").read_bytes() == b""
@@ -196,17 +193,15 @@ def test_output_that_nobody_reads_stops_neither_labels_nor_the_end(tmp_path: Pat
 
 @pytest.mark.usefixtures("media")
 def test_reader_that_goes_away_ends_it_in_order() -> None:
-    with subprocess.Popen([*COMMAND], stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=ROOT, text=True) as process:
-        assert process.stdout is not None
-        assert process.stderr is not None
-        port = 0
-        while not re.match(r"\d\d:", line := process.stdout.readline()):
-            port = int(line.rpartition(":")[2]) if line.startswith("broker") else port
-        with Subscriber(port) as subscriber:
-            process.stdout.close()
-            subscriber.wait_for(lambda message: message.payload == b"offline")
-        assert process.wait(5) == 141
+    with psutil.Popen(COMMAND, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=ROOT, text=True) as process:
+        while not re.match(r"\d\d:", process.stdout.readline()):
+            pass
+        workers = process.children(recursive=True)
+        process.stdout.close()
         assert process.stderr.read() == ""
+        assert process.wait(5) == 141
+    assert workers
+    assert psutil.wait_procs(workers, timeout=1)[1] == []
 
 
 def listens(port: int) -> bool:

@@ -134,7 +134,7 @@ def test_ctrl_c_at_any_moment_of_the_start_ends_it_quietly(tmp_path: Path, confi
 
 def test_ignored_ctrl_c_stays_ignored(tmp_path: Path) -> None:
     (tmp_path / "a.png").write_bytes(encoded(smooth(8, 6)))
-    words = shlex.join(["label", "--model", str(write_package(tmp_path / "m")), *[str(tmp_path / "a.png")] * 2000])
+    words = shlex.join(["label", "--model", str(write_package(tmp_path / "m")), *[str(tmp_path / "a.png")] * 500])
     with subprocess.Popen(
         ["/bin/sh", "-c", f"trap '' INT; exec {EDGED} {words}"], stdout=subprocess.PIPE, cwd=ROOT
     ) as process:
