@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 WIDTH, HEIGHT = 1920, 1080
 PICTURES = 8
 BUFFERS = 4  # as many as a camera has; each is written anew before its frame is labelled, as a decoder does
+OPTIONS = LabelOptions(threshold=0.5)
 BLOCK = 20  # frames, then as many bare calls, and so on
 SETTLE_SECONDS = 6.0  # of a daemon, before its memory is read
 END_SECONDS = 10.0  # for a daemon that was told to end
@@ -70,7 +71,9 @@ def measure(model: str, *, seconds: float, threads: int, progress: Callable[[str
     try:
         progress(f"frame to labels against bare invoke, {seconds:g} s")
         classifier = Classifier(engine, open_package(find_model(model)))
-        bare, whole, fps, per_cpu_second = _compare(engine, classifier, seconds)
+        bare, whole = _compare(engine, classifier, seconds)
+        progress(f"frames per second, {seconds:g} s")
+        fps, per_cpu_second = _throughput(classifier, psutil.Process(engine.state().pid), seconds)
         runtime = engine.state().runtime or "unknown"
     finally:
         engine.close()
@@ -88,28 +91,40 @@ def measure(model: str, *, seconds: float, threads: int, progress: Callable[[str
     )
 
 
-def _compare(engine: Engine, classifier: Classifier, seconds: float) -> tuple[float, float, float, float]:
-    """Median bare and whole seconds, frames per second, frames per processor second."""
+def _compare(engine: Engine, classifier: Classifier, seconds: float) -> tuple[float, float]:
+    """Median seconds of bare `invoke()` and of frame to labels, a block of each in turn."""
     camera = _Camera()
-    options = LabelOptions(threshold=0.5)
-    worker = psutil.Process(engine.state().pid)
     bare: list[float] = []
     whole: list[float] = []
-    cpu = 0.0
     end = time.monotonic() + seconds
     while time.monotonic() < end or not bare:
-        before = _cpu_seconds(worker)
-        writing = 0.0
         for _ in range(BLOCK):
-            written = time.process_time()
             picture = camera.next()
-            writing += time.process_time() - written
             start = time.perf_counter()
-            classifier.classify(picture, options)
+            classifier.classify(picture, OPTIONS)
             whole.append(time.perf_counter() - start)
-        cpu += _cpu_seconds(worker) - before - writing
         bare.append(engine.measure(classifier.slot, BLOCK))
-    return statistics.median(bare), statistics.median(whole), len(whole) / sum(whole), len(whole) / max(cpu, 1e-3)
+    return statistics.median(bare), statistics.median(whole)
+
+
+def _throughput(classifier: Classifier, worker: psutil.Process, seconds: float) -> tuple[float, float]:
+    """Frames per second, and per second of processor time of both processes; writing the frames is left out.
+
+    The processor time is read at the beginning and the end alone: the kernel counts it in hundredths of a second.
+    """
+    camera = _Camera()
+    frames, spent, writing = 0, 0.0, 0.0
+    before = _cpu_seconds(worker)
+    end = time.monotonic() + seconds
+    while time.monotonic() < end or not frames:
+        written = time.process_time()
+        picture = camera.next()
+        start = time.perf_counter()
+        writing += time.process_time() - written
+        classifier.classify(picture, OPTIONS)
+        spent += time.perf_counter() - start
+        frames += 1
+    return frames / spent, frames / max(_cpu_seconds(worker) - before - writing, 1e-3)
 
 
 def _cpu_seconds(worker: psutil.Process) -> float:

@@ -151,6 +151,7 @@ def test_wrong_calls_end_with_what_is_wrong(words: list[str], code: int, said: s
 AS_NOBODY = f"""
 import os, sys
 import edged.camera.open_source, edged.camera.source, edged.cli.main, edged.config, edged.demo.media, edged.logs
+import edged.daemon, edged.resources
 if os.geteuid() == 0:  # who may read everything; the interpreter's own files may be closed to others, so only now
     os.seteuid({NOBODY})
 sys.exit(edged.cli.main.main(["demo", "--source", sys.argv[1]]))
