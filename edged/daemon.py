@@ -178,16 +178,19 @@ def _signals(stopping: asyncio.Event) -> Iterator[None]:
     Plain handlers, not the loop's: they run even while its thread is stuck, in a log line that nobody reads, say. For
     the same reason the forced end says nothing. A signal that is ignored at the start (nohup) stays ignored.
     """
-    stop = _from_threads(stopping.set)
+    loop = asyncio.get_running_loop()
     last_resort = threading.Timer(STOP_SECONDS, os._exit, (EdgedError.exit_code,))
     last_resort.daemon = True
+
+    def stop(number: int) -> None:
+        stopping.set()
+        log.info("%s: stopping", signal.Signals(number).name)
 
     def handle(number: int, _: object) -> None:
         if last_resort.is_alive():
             os._exit(128 + number)
         last_resort.start()
-        stop()
-        log.info("%s: stopping", signal.Signals(number).name)
+        loop.call_soon_threadsafe(stop, number)  # not here: this may interrupt a log line that is being written
 
     heard = [number for number in SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
     for number in heard:
@@ -195,9 +198,9 @@ def _signals(stopping: asyncio.Event) -> Iterator[None]:
     try:
         yield
     finally:
-        last_resort.cancel()
         for number in heard:
             signal.signal(number, signal.SIG_DFL)  # nothing is left to tidy up
+        last_resort.cancel()
 
 
 def _from_threads(call: Callable[[], None]) -> Callable[[], None]:

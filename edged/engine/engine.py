@@ -230,7 +230,7 @@ class Engine:
         return worker.load(slot, path, threads=self._options.thread_count, seconds=self._options.load_deadline)
 
     def _lost(self, error: EdgedError) -> None:
-        """Note how the worker ended. The first time is a warning, its repeats are not."""
+        """Reap the worker, and note how it ended."""
         if self._worker is not None:
             self._worker.kill()
         self._worker = None
