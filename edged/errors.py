@@ -40,6 +40,10 @@ class SourceError(UnavailableError):
     """A source of frames cannot be opened or stopped giving frames. Recover: close it, open it again later."""
 
 
+class DelegateError(UnavailableError):
+    """The Edge TPU cannot be had: no library, no device, busy, refused. Recover: the CPU; try again later."""
+
+
 class WorkerError(EdgedError):
     """The inference worker died, hung or spoke garbage. Recover: start another; one frame is lost."""
 

@@ -1,4 +1,4 @@
-"""A camera: a thread that keeps one source open and leaves its newest frame where the pipeline finds it."""
+"""A camera: keeps one source open, whatever becomes of it, and leaves its newest frame where the pipeline finds it."""
 
 from __future__ import annotations
 
@@ -6,31 +6,33 @@ import logging
 import random
 import threading
 import time
-import traceback
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 from edged.camera.frame import Frame
 from edged.camera.open_source import open_source
 from edged.camera.picture import Picture, TurnedPicture
-from edged.camera.source import Pace, Shot, Source, SourceEndedError, SourceOptions
+from edged.camera.reader import OPEN_SECONDS, Reader, Tempo, is_end
+from edged.camera.source import Shot, Source, SourceOptions
 from edged.camera.without_secrets import without_secrets
-from edged.errors import BadImageError, EdgedError
+from edged.errors import BadImageError, EdgedError, SourceError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from edged.camera.geometry import Polygon, Rotation
+    from edged.camera.newest import Newest
 
 log = logging.getLogger(__name__)
 
-FIRST_RETRY_SECONDS = 0.5
-LONGEST_RETRY_SECONDS = 30.0
+FIRST_RETRY_SECONDS: Final = 0.5
+LONGEST_RETRY_SECONDS: Final = 30.0
+WATCH_SECONDS: Final = 0.5  # how often a reader is looked at
+MOST_LEFT_BEHIND: Final = 3  # threads that a camera may lose in its source before it stops trying
+MOST_LEFT_OUT: Final = 1000  # unreadable files that are told apart in the log
 
-STOP_CHECK_SECONDS = 0.5
-
-State = Literal["starting", "running", "retrying", "ended"]
+State = Literal["starting", "running", "retrying", "ended", "abandoned"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +64,8 @@ class CameraOptions:
 class CameraState:
     """For `health`: what a camera is doing, why where it is not well, and its counts since the start.
 
-    `dropped` counts frames that a newer one replaced before they were labelled.
+    `abandoned`: a call into the source does not return, and opening it once more did not work either. `dropped` counts
+    frames that a newer one replaced before they were labelled.
     """
 
     state: State = "starting"
@@ -72,74 +75,39 @@ class CameraState:
     reconnects: int = 0
 
 
-class Newest:
-    """The newest frame of each camera, for one reader. Older ones are never queued: they would only age."""
-
-    def __init__(self) -> None:
-        self._condition = threading.Condition()
-        self._frames: dict[str, Frame] = {}
-        self._turn: list[str] = []  # cameras, the longest unserved first
-        self._closed = False
-
-    def put(self, camera: str, frame: Frame) -> bool:
-        """Leave a frame. True when it replaced one that nobody had taken."""
-        with self._condition:
-            replaced = camera in self._frames
-            self._frames[camera] = frame
-            if camera not in self._turn:
-                self._turn.insert(0, camera)
-            self._condition.notify_all()
-            return replaced
-
-    def put_back(self, camera: str, frame: Frame) -> None:
-        """Return a frame that could not be labelled, unless a newer one has come."""
-        with self._condition:
-            self._frames.setdefault(camera, frame)
-            self._condition.notify_all()
-
-    def take(self, timeout: float) -> tuple[str, Frame] | None:
-        """The newest frame of the camera that has waited longest; None when none comes in time."""
-        with self._condition:
-            self._condition.wait_for(lambda: self._frames or self._closed, timeout)
-            for camera in self._turn:
-                if camera in self._frames:
-                    self._turn.remove(camera)
-                    self._turn.append(camera)
-                    self._condition.notify_all()
-                    return camera, self._frames.pop(camera)
-            return None
-
-    def wait_taken(self, camera: str, timeout: float) -> bool:
-        """Wait until the camera's frame has been taken."""
-        with self._condition:
-            return self._condition.wait_for(lambda: camera not in self._frames or self._closed, timeout)
-
-    def close(self) -> None:
-        """Wake every waiter."""
-        with self._condition:
-            self._closed = True
-            self._condition.notify_all()
-
-
 class Camera:
-    """Reads one source for ever: opened again with growing, jittered pauses whatever happens to it."""
+    """Reads one source for ever: opened again with growing, jittered pauses whatever happens to it.
 
-    def __init__(
+    `share` gives the part of `fps` that is wanted now, for a board that is too hot. `after` is a camera that has been
+    told to stop, and may still hold the source.
+    """
+
+    def __init__(  # noqa: PLR0913  keyword-only ones with defaults, for what few need
         self,
         options: CameraOptions,
         newest: Newest,
         on_change: Callable[[], None] = lambda: None,
         *,
         opener: Callable[[str, SourceOptions], Source] = open_source,
+        share: Callable[[], float] = lambda: 1.0,
+        after: Camera | None = None,
     ) -> None:
-        self._options = options
+        self.options = options
         self._opener = opener
-        self._left_out: set[str | None] = set()
         self._newest = newest
         self._on_change = on_change
+        self._tempo = Tempo(
+            lambda: 1.0 / (options.fps * share()),
+            options.stall,
+            lambda timeout: newest.wait_taken(options.name, timeout),
+        )
+        self._after = after
+        self._left_out: set[str | None] = set()
         self._stop = threading.Event()
+        self._wake = threading.Event()  # a reader has ended, or `stop` was called
         self._state = CameraState()
         self._number = 0
+        self._left_behind: list[Reader] = []
         self._thread = threading.Thread(target=self._run, name=f"camera {options.name}", daemon=True)
 
     @property
@@ -154,27 +122,27 @@ class Camera:
     def stop(self) -> None:
         """Ask it to end; does not wait."""
         self._stop.set()
+        self._wake.set()
 
     def join(self, timeout: float) -> bool:
-        """Wait for its end. False when it is stuck in its source: it is left behind."""
+        """Wait until its source is closed. False when it does not let go of it: it is left behind."""
         self._thread.join(timeout)
         return not self._thread.is_alive()
 
     def _run(self) -> None:
+        self._wait_for_predecessor()
         pause = FIRST_RETRY_SECONDS
         while not self._stop.is_set():
             frames = self._state.frames
-            try:
-                self._read_source()
-            except SourceEndedError as error:
-                log.info("camera %s: ended: %s", self._options.name, self._shown(str(error)))
+            left_behind = self._count_left_behind()
+            error = self._read_source() if left_behind < MOST_LEFT_BEHIND else None
+            if is_end(error):
+                log.info("camera %s: ended: %s", self.options.name, self._shown(str(error)))
                 self._change("ended", self._shown(str(error)))
                 return
-            except EdgedError as error:
-                self._failed(str(error))
-            except Exception as error:  # noqa: BLE001  one camera's surprise must not end the others
-                log.debug("camera %s: %s", self._options.name, self._shown(traceback.format_exc()))
-                self._failed(repr(error))
+            if error is not None:
+                reason = str(error) if isinstance(error, EdgedError) else repr(error)
+                self._failed("abandoned" if left_behind else "retrying", reason)
             if self._state.frames > frames:
                 pause = FIRST_RETRY_SECONDS
             if self._stop.wait(pause * random.uniform(0.5, 1.0)):  # noqa: S311  jitter
@@ -182,63 +150,77 @@ class Camera:
             pause = min(pause * 2, LONGEST_RETRY_SECONDS)
             self._state = replace(self._state, reconnects=self._state.reconnects + 1)
 
-    def _read_source(self) -> None:
-        """Open the source and offer its pictures until it fails or `stop` is called."""
-        source = self._opener(self._options.source, self._options.options)
+    def _wait_for_predecessor(self) -> None:
+        """A device can be opened once: wait until the one before has let go of it, as long as that may take at most."""
+        deadline = time.monotonic() + self.options.stall + OPEN_SECONDS
+        # Even when it has been told to stop itself: whoever comes after it waits for this one.
+        while self._after is not None and time.monotonic() < deadline:
+            if self._after.join(WATCH_SECONDS):
+                break
+        self._after = None
+
+    def _count_left_behind(self) -> int:
+        self._left_behind = [reader for reader in self._left_behind if not reader.ended]
+        return len(self._left_behind)
+
+    def _read_source(self) -> Exception | None:
+        """Have a reader at work until it ends, or is to be left behind. Returns why, None when `stop` was called."""
+        reader = Reader(
+            self._thread.name,
+            lambda: self._opener(self.options.source, self.options.options),
+            self._offer,
+            self._tempo,
+            self._wake.set,
+        )
         try:
-            interval = 1.0 / self._options.fps
-            due = time.monotonic()
-            while not self._stop.is_set():
-                if source.pace is Pace.LOCK_STEP:
-                    if not self._newest.wait_taken(self._options.name, STOP_CHECK_SECONDS):
-                        continue
-                elif source.pace is Pace.ON_DEMAND:
-                    if self._stop.wait(max(0.0, due - time.monotonic())):
-                        return
-                    due = max(due + interval, time.monotonic())
-                shot = source.read(self._options.stall)
-                now = time.monotonic()
-                if source.pace is Pace.LIVE:
-                    if now < due:
-                        continue
-                    due = max(due + interval, now - interval)
-                self._offer(shot, now)
-        finally:
-            source.close()
+            reader.start()
+        except RuntimeError as error:  # the system gives no further thread now
+            return error
+        while not reader.ended:
+            self._wake.wait(WATCH_SECONDS)
+            self._wake.clear()
+            if self._stop.is_set():
+                reader.stop()
+            if reader.overdue_at < time.monotonic():
+                reader.leave()
+                self._left_behind.append(reader)
+                return SourceError(f"the source did not {reader.step}, and is left behind")
+        if reader.trace is not None:
+            log.debug("camera %s: %s", self.options.name, self._shown(reader.trace))
+        return reader.error
 
     def _offer(self, shot: Shot, now: float) -> None:
-        picture: Picture = (
-            TurnedPicture(shot.picture, self._options.rotation) if self._options.rotation else shot.picture
-        )
-        if self._options.masks:
+        picture: Picture = TurnedPicture(shot.picture, self.options.rotation) if self.options.rotation else shot.picture
+        if self.options.masks:
             try:
-                picture = picture.masked(self._options.masks)
+                picture = picture.masked(self.options.masks)
             except BadImageError as error:  # a masked JPEG is decoded here; the source itself is well
                 known = shot.origin in self._left_out
-                self._left_out.add(shot.origin)
+                if len(self._left_out) < MOST_LEFT_OUT:
+                    self._left_out.add(shot.origin)
                 reason = self._shown(str(error))
-                log.log(logging.DEBUG if known else logging.WARNING, "camera %s: %s", self._options.name, reason)
+                log.log(logging.DEBUG if known else logging.WARNING, "camera %s: %s", self.options.name, reason)
                 return
         self._number += 1
         frame = Frame(picture, self._number, now, datetime.now(UTC), shot.origin)
-        replaced = self._newest.put(self._options.name, frame)
+        replaced = self._newest.put(self.options.name, frame)
         state = self._state
         self._state = replace(state, frames=state.frames + 1, dropped=state.dropped + replaced)
         if state.state != "running":
-            if state.state == "retrying":
-                log.info("camera %s: frames again from %s", self._options.name, self._options.shown)
+            if state.state in {"retrying", "abandoned"}:
+                log.info("camera %s: frames again from %s", self.options.name, self.options.shown)
             self._change("running", None)
 
-    def _failed(self, reason: str) -> None:
+    def _failed(self, state: State, reason: str) -> None:
         if self._stop.is_set():  # that is why
             return
         reason = self._shown(reason)
-        known = self._state.state == "retrying"
-        log.log(logging.DEBUG if known else logging.WARNING, "camera %s: %s; trying again", self._options.name, reason)
-        self._change("retrying", reason)
+        known = self._state.state == state
+        log.log(logging.DEBUG if known else logging.WARNING, "camera %s: %s; trying again", self.options.name, reason)
+        self._change(state, reason)
 
     def _shown(self, text: str) -> str:
-        return without_secrets(text, self._options.source, self._options.shown)
+        return without_secrets(text, self.options.source, self.options.shown)
 
     def _change(self, state: State, reason: str | None) -> None:
         before = self._state

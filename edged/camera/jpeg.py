@@ -5,16 +5,21 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from functools import cached_property
 from math import ceil
-from typing import Final
+from typing import Final, Literal
 
 import simplejpeg
 
 from edged.camera.geometry import WHOLE, Polygon, Region, Size
-from edged.camera.picture import PackedPicture
+from edged.camera.picture import Order, PackedPicture
 from edged.camera.pixels import Pixels, as_pixels, check_size
 from edged.errors import BadImageError
 
 _HARMLESS: Final = "extraneous bytes before marker"  # many cameras pad; the picture is whole
+
+
+_SCAN: Final = b"\xff\xda"  # the marker that begins a scan (ITU-T T.81, B.1.1.3); a thumbnail within counts too
+MOST_SCANS: Final = 64  # programs write about ten; each further one costs the decoder a walk over the whole picture
+A_FRAME: Final = "the picture"  # that has no name, as it comes from a camera
 
 
 @dataclass(frozen=True)
@@ -26,7 +31,7 @@ class JpegPicture:
     """
 
     data: bytes = field(repr=False)
-    name: str = "the picture"  # for errors
+    name: str = A_FRAME  # a file's, for errors
 
     @cached_property
     def size(self) -> Size:
@@ -40,6 +45,8 @@ class JpegPicture:
         except ValueError as error:
             raise BadImageError(f"{self.name}: not a JPEG that can be read ({error})") from error
         check_size(Size(width, height), self.name)
+        if self.data.count(_SCAN) > MOST_SCANS:
+            raise BadImageError(f"{self.name}: a JPEG of more scans than any camera or program makes")
         return Size(width, height)
 
     def render(self, size: Size, region: Region = WHOLE, out: Pixels | None = None) -> Pixels:
@@ -48,14 +55,25 @@ class JpegPicture:
         Raises:
             BadImageError: the JPEG is damaged or ends too early.
         """
-        wanted = Size(ceil(2 * size.width / region.width), ceil(2 * size.height / region.height))
-        if wanted.width >= self.size.width or wanted.height >= self.size.height:
-            wanted = self.size
-        return self._decoded(wanted).render(size, region, out)
+        return self._decoded(self._least(size, region)).render(size, region, out)
+
+    def luma(self, size: Size, region: Region = WHOLE) -> Pixels:
+        """See `Picture.luma`. Colours are not decoded, and as a rule an eighth of the lines and columns.
+
+        Raises:
+            BadImageError: the JPEG is damaged or ends too early.
+        """
+        grey = self._decode(self._least(size, region), "GRAY")
+        return PackedPicture(grey[:, :, 0], Order.GREY).luma(size, region)
 
     def masked(self, polygons: tuple[Polygon, ...]) -> PackedPicture:
         """See `Picture.masked`. Decoded in full: the hidden parts must not survive in compressed form."""
         return self._decoded(self.size).masked(polygons)
+
+    def _least(self, size: Size, region: Region) -> Size:
+        """How large the whole must be decoded for the region to be twice as large as `size`; in full if need be."""
+        least = Size(ceil(2 * size.width / region.width), ceil(2 * size.height / region.height))
+        return self.size if least.width >= self.size.width or least.height >= self.size.height else least
 
     @cached_property
     def _cache(self) -> dict[Size, PackedPicture]:
@@ -64,17 +82,20 @@ class JpegPicture:
     def _decoded(self, least: Size) -> PackedPicture:
         picture = self._cache.get(least)
         if picture is None:
-            picture = PackedPicture(self._decode(least))
+            picture = PackedPicture(self._decode(least, "RGB"))
             self._cache.clear()
             self._cache[least] = picture
         return picture
 
-    def _decode(self, least: Size, *, strict: bool = True) -> Pixels:
+    def _decode(self, least: Size, colours: Literal["RGB", "GRAY"], *, strict: bool = True) -> Pixels:
         try:
             return as_pixels(
-                simplejpeg.decode_jpeg(self.data, min_height=least.height, min_width=least.width, strict=strict)
+                simplejpeg.decode_jpeg(
+                    self.data, colours, min_height=least.height, min_width=least.width, strict=strict
+                )
             )
         except ValueError as error:
             if strict and _HARMLESS in str(error):
-                return self._decode(least, strict=False)
-            raise BadImageError(f"{self.name}: damaged JPEG ({error}); copy the file anew") from error
+                return self._decode(least, colours, strict=False)
+            cure = "" if self.name == A_FRAME else "; copy the file anew"
+            raise BadImageError(f"{self.name}: damaged JPEG ({error}){cure}") from error

@@ -2,6 +2,8 @@
 
 Every kind renders RGB with plain bilinear scaling (OpenCV's INTER_LINEAR, not antialiased), as ML Kit, the TFLite Task
 Library and libcoral do; on small models the resampling decides the winner.
+
+Every kind also gives its luma in a few large cells, to see cheaply what has moved.
 """
 
 from __future__ import annotations
@@ -15,7 +17,7 @@ import cv2
 import numpy as np
 
 from edged.camera.geometry import WHOLE, Polygon, Region, Rotation, Size, point_before_turn
-from edged.camera.pixels import Pixels, as_pixels, blanked, cut, scale
+from edged.camera.pixels import Pixels, as_pixels, blanked, cut, mean, scale
 from edged.errors import BadImageError
 
 if TYPE_CHECKING:
@@ -33,6 +35,13 @@ class Picture(Protocol):
 
     def render(self, size: Size, region: Region = WHOLE, out: Pixels | None = None) -> Pixels:
         """The region, stretched bilinearly to `size`: uint8 RGB of shape (height, width, 3), in `out` where given."""
+
+    def luma(self, size: Size, region: Region = WHOLE) -> Pixels:
+        """The region's brightness in a few cells, each the mean of its part: uint8 of shape (height, width).
+
+        On the picture's own scale: 16 to 235 for most video, 0 to 255 for the rest. `size` is meant to be far below the
+        picture's.
+        """
 
     def masked(self, polygons: tuple[Polygon, ...]) -> Picture:
         """This picture with the polygons (fractions of it) black. What they hide cannot be had from the new one."""
@@ -77,6 +86,13 @@ class PackedPicture:
             return scaled
         code = cv2.COLOR_BGR2RGB if self.order is Order.BGR else cv2.COLOR_GRAY2RGB
         return as_pixels(cv2.cvtColor(scaled, code, dst=out))
+
+    def luma(self, size: Size, region: Region = WHOLE) -> Pixels:
+        """See `Picture.luma`."""
+        means = mean(cut(self.data, region), size)
+        if self.order is Order.GREY:
+            return means
+        return as_pixels(cv2.cvtColor(means, cv2.COLOR_BGR2GRAY if self.order is Order.BGR else cv2.COLOR_RGB2GRAY))
 
     def masked(self, polygons: tuple[Polygon, ...]) -> PackedPicture:
         """See `Picture.masked`."""
@@ -142,6 +158,10 @@ class YuvPicture:
         merged = cv2.merge([scale(plane, size) for plane in planes])
         return as_pixels(cv2.transform(merged, _yuv_to_rgb(self.matrix, self.full_range, self.v_first), dst=out))
 
+    def luma(self, size: Size, region: Region = WHOLE) -> Pixels:
+        """See `Picture.luma`."""
+        return mean(cut(self.y, region), size)
+
     def masked(self, polygons: tuple[Polygon, ...]) -> YuvPicture:
         """See `Picture.masked`."""
         y = blanked(self.y, polygons, 0 if self.full_range else 16)
@@ -184,6 +204,13 @@ class TurnedPicture:
             region = region.before_turn(self.rotation)
         pixels = self.picture.render(size.turned(self.rotation), region)
         return as_pixels(cv2.rotate(pixels, _TURNS[self.rotation], dst=out))
+
+    def luma(self, size: Size, region: Region = WHOLE) -> Pixels:
+        """See `Picture.luma`."""
+        if self.rotation == 0:
+            return self.picture.luma(size, region)
+        cells = self.picture.luma(size.turned(self.rotation), region.before_turn(self.rotation))
+        return as_pixels(cv2.rotate(cells, _TURNS[self.rotation]))
 
     def masked(self, polygons: tuple[Polygon, ...]) -> TurnedPicture:
         """See `Picture.masked`."""

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import threading
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING, Literal, Protocol
 
 from edged.errors import EdgedError
 
 if TYPE_CHECKING:
+    from edged.camera.geometry import Size
     from edged.camera.picture import Picture
 
 
@@ -51,10 +53,45 @@ class Source(Protocol):
         """Give everything back."""
 
 
+class WantedSize:
+    """The least size of a whole picture, as the sensor gives it, that the model loses nothing by.
+
+    It is known once the model is loaded: what scales in hardware waits for it a moment.
+    """
+
+    def __init__(self, size: Size | None = None) -> None:
+        self._size = size
+        self._known = threading.Event()
+        if size is not None:
+            self._known.set()
+
+    def set(self, size: Size) -> None:
+        """Say it."""
+        self._size = size
+        self._known.set()
+
+    def wait(self, timeout: float) -> Size | None:
+        """The size; None when it is not known in time."""
+        self._known.wait(timeout)
+        return self._size
+
+
 @dataclass(frozen=True, slots=True)
 class SourceOptions:
-    """The part of a camera's configuration that sources look at."""
+    """The part of a camera's configuration that sources look at.
+
+    Attributes:
+        loop: a folder or file begins again at its end.
+        order: of a folder's photos.
+        realtime: a video plays at its own speed.
+        fps: frames per second that will be used at most; a camera that can be asked for a rate is asked for this one.
+        stall: seconds without a picture that are too many; opening has no longer bound of its own than this and 10 s.
+        wanted: see `WantedSize`.
+    """
 
     loop: bool = True
     order: Literal["name", "time", "random"] = "name"
     realtime: bool = True
+    fps: float = 5.0
+    stall: float = 10.0
+    wanted: WantedSize = field(default_factory=WantedSize, compare=False)

@@ -28,11 +28,23 @@ def test_newest_frame_wins_and_the_others_are_counted() -> None:
 def test_no_more_frames_than_wanted_come(pace: Pace, step: float) -> None:
     source = FakeSource([SHOT, step] * 2000, pace)
     with Scene(source, options=replace(OPTIONS, fps=20.0)) as scene:
-        time.sleep(1.0)
+        end = time.monotonic() + 1.0
+        while time.monotonic() < end:
+            scene.newest.take(0.01)
         frames = scene.camera.state.frames
     assert 16 <= frames <= 22
     if pace is Pace.ON_DEMAND:
         assert source.reads <= 22, "a photo that nobody wants is not read"
+
+
+def test_photos_wait_for_somebody_who_has_time_for_them() -> None:
+    source = FakeSource([SHOT] * 2000, Pace.ON_DEMAND)
+    with Scene(source, options=replace(OPTIONS, fps=100.0)) as scene:
+        time.sleep(0.3)
+        assert source.reads == 1
+        for number in range(1, 20):
+            assert scene.take().number == number
+        assert scene.camera.state.dropped == 0
 
 
 def test_in_lock_step_the_next_frame_is_read_when_the_last_was_taken() -> None:

@@ -152,9 +152,9 @@ def test_single_photo_is_a_source_too(tmp_path: Path) -> None:
     assert np.array_equal(source.read(1.0).picture.render(Size(16, 12)), smooth(16, 12))
 
 
-@pytest.mark.parametrize("address", ["/dev/null", "rtsp://user:secret@host/x", "picamera", "nowhere.mp4"])
+@pytest.mark.parametrize("address", ["/dev/null", "ftp://user:secret@host/x", "picamera:x", "nowhere.mp4"])
 def test_what_is_no_source_is_said_without_secrets(address: str) -> None:
     with pytest.raises(SourceError) as caught:
         open_source(address, SourceOptions())
     assert "secret" not in str(caught.value)
-    assert any(words in str(caught.value) for words in ("is not there", "it knows:", "neither a folder nor a file"))
+    assert any(words in str(caught.value) for words in ("is not there", "known are:", "neither a folder nor a file"))

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.pictures import smooth
 
-from edged.camera.camera import Newest
 from edged.camera.frame import Frame
+from edged.camera.newest import Newest
 from edged.camera.picture import PackedPicture
 
 PICTURE = PackedPicture(smooth(2, 2))
@@ -97,6 +97,20 @@ def test_reader_wakes_when_a_frame_comes_and_when_it_is_closed() -> None:
     threading.Timer(0.05, newest.close).start()
     assert newest.take(5.0) is None
     assert time.monotonic() - began < 1.0
+
+
+def test_nothing_is_left_of_a_camera_that_is_forgotten() -> None:
+    newest = Newest()
+    newest.put("porch", frame(1))
+    taken = newest.take(0)
+    assert taken is not None
+    newest.put("porch", frame(2))
+    newest.forget("porch")
+    assert newest.wait_taken("porch", 0)
+    newest.put_back(*taken)
+    began = time.monotonic()
+    assert newest.take(0.1) is None
+    assert time.monotonic() - began >= 0.1, "the reader does not spin"
 
 
 def test_writer_can_wait_until_its_frame_is_taken() -> None:

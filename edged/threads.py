@@ -1,0 +1,47 @@
+"""Between the event loop and the threads that block."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import threading
+from functools import partial
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+T = TypeVar("T")
+
+
+async def in_thread(target: Callable[[], T], name: str) -> T:
+    """Run `target` in a daemon thread of its own and wait for its end; what it gives or raises comes out here."""
+    loop = asyncio.get_running_loop()
+    done: asyncio.Future[T] = loop.create_future()
+
+    def finish(call: Callable[[], None]) -> None:
+        if not done.done():
+            call()
+
+    def run() -> None:
+        try:
+            result = target()
+        except BaseException as caught:  # noqa: BLE001  handed to the loop, which ends the daemon with it
+            call = partial(done.set_exception, caught)
+        else:
+            call = partial(done.set_result, result)
+        loop.call_soon_threadsafe(finish, call)
+
+    threading.Thread(target=run, name=name, daemon=True).start()
+    return await done
+
+
+def from_threads(call: Callable[[], None]) -> Callable[[], None]:
+    """`call` on the event loop, from any thread, and nothing once the loop has ended."""
+    loop = asyncio.get_running_loop()
+
+    def wake() -> None:
+        with contextlib.suppress(RuntimeError):
+            loop.call_soon_threadsafe(call)
+
+    return wake
