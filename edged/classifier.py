@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from edged.camera.geometry import WHOLE, Region
+from edged.camera.geometry import WHOLE, Region, Size
 from edged.errors import ModelError
 from edged.labeling.decode import Choice, LabelSet, class_count, decode
 from edged.labeling.preprocess import Fit, InputRule, prepare
@@ -55,9 +55,12 @@ class Classification:
 
 @dataclass(frozen=True, slots=True)
 class _Plan:
-    rule: InputRule
+    """What one camera's options mean for this model. The input's rule is found at the first frame of each device."""
+
+    fit: Fit
     labels: LabelSet
     choice: Choice
+    rules: dict[TensorSpec, InputRule] = field(default_factory=dict)
 
 
 class Classifier:
@@ -74,14 +77,15 @@ class Classifier:
         self._member: Member = package.members[0]
         self._plans: dict[LabelOptions, _Plan] = {}
         try:
-            self._slot = engine.load(self._member.file)
+            self._slot = engine.load(self._member.cpu, self._member.edgetpu)
             inputs, outputs = engine.spec(self._slot)
         except ModelError as error:
             raise ModelError(f"{self._member.file}: {_cure(str(error))}") from error
         try:
-            self._spec = _single(inputs, "input")
+            spec = _single(inputs, "input")
             self._texts = _texts(self._member, class_count(_single(outputs, "output")))
             self._slugs = slugs(self._texts)
+            self._size = InputRule.of(spec, self._member.normalisation, self._member.fit).size
             self._plan(LabelOptions())
         except ModelError as error:
             engine.unload(self._slot)
@@ -91,6 +95,11 @@ class Classifier:
     def slot(self) -> int:
         """Where the engine holds the model."""
         return self._slot
+
+    @property
+    def size(self) -> Size:
+        """Width and height of the pictures that the model takes."""
+        return self._size
 
     @property
     def texts(self) -> tuple[str, ...]:
@@ -111,10 +120,13 @@ class Classifier:
         plan = self._plan(options)
         spent = 0.0
 
-        def fill(tensor: NDArray[np.generic], _: TensorSpec) -> None:
+        def fill(tensor: NDArray[np.generic], spec: TensorSpec) -> None:
             nonlocal spent
             start = time.perf_counter()
-            prepare(picture, plan.rule, tensor, region)
+            rule = plan.rules.get(spec)
+            if rule is None:
+                rule = plan.rules[spec] = InputRule.of(spec, self._member.normalisation, plan.fit)
+            prepare(picture, rule, tensor, region)
             spent = time.perf_counter() - start
 
         inference = self._engine.infer(self._slot, fill)
@@ -126,17 +138,18 @@ class Classifier:
         if plan is None:
             threshold = self._member.threshold if options.threshold is None else options.threshold
             choice = Choice(threshold, options.max_results, options.allow, options.deny)
-            rule = InputRule.of(self._spec, self._member.normalisation, options.fit or self._member.fit)
-            plan = self._plans[options] = _Plan(rule, LabelSet.of(self._texts, self._slugs, choice), choice)
+            labels = LabelSet.of(self._texts, self._slugs, choice)
+            plan = self._plans[options] = _Plan(options.fit or self._member.fit, labels, choice)
         return plan
 
 
 def _cure(reason: str) -> str:
     """What to do about a file that the runtime refuses, where that can be known."""
     if EDGE_TPU_OPERATOR in reason:
+        why = reason.partition(f"({EDGE_TPU_OPERATOR}), and ")[2]
         return (
             "compiled for the Edge TPU, cannot run on the CPU: give the .tflite that it was compiled from"
-            " (the one that is not called *_edgetpu)"
+            f" (the one that is not called *_edgetpu){f'; {why}' if why else ''}"
         )
     return " ".join(reason.split())
 

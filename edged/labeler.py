@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Literal, Self
 
 import numpy as np
 
@@ -21,6 +21,7 @@ from edged.camera.jpeg import JpegPicture
 from edged.camera.picture import Order, PackedPicture, Picture, TurnedPicture, YuvPicture
 from edged.classifier import Classification, Classifier, LabelOptions
 from edged.engine.engine import Engine, EngineOptions
+from edged.engine.options import EdgeTpuOptions
 from edged.errors import EdgedError, ModelError, UsageError, WorkerError
 from edged.labeling.preprocess import Fit
 from edged.models.package import find_model, open_package
@@ -54,6 +55,8 @@ class ImageLabeler:
         deny: texts or slugs of labels that are not wanted.
         fit: how a picture becomes the model's shape; None is the model's own (the whole picture, stretched).
         threads: threads of one inference; None takes all cores but one, three at most.
+        device: `auto` infers on the CPU until the Edge TPU is ready, where there is one; `edgetpu` waits for it.
+        edgetpu: its library and device, where they are not the usual ones.
 
     Raises:
         ModelError: the model is missing, damaged, no image classifier, or crashes or hangs the inference process.
@@ -72,15 +75,22 @@ class ImageLabeler:
         deny: Iterable[str] = (),
         fit: Fit | str | None = None,
         threads: int | None = None,
+        device: Literal["auto", "edgetpu", "cpu"] = "auto",
+        edgetpu: EdgeTpuOptions | None = None,
     ) -> None:
         self._options = _options(confidence_threshold, max_results, frozenset(allow), frozenset(deny), fit)
         if threads is not None and threads < 1:
             raise UsageError(f"threads is {threads}; it is 1 or more")
         path = find_model(str(model))
         package = open_package(path)
-        self._engine = Engine(EngineOptions(threads=threads, load_deadline=LOAD_SECONDS))
+        options = EngineOptions(
+            threads=threads, load_deadline=LOAD_SECONDS, device=device, edgetpu=edgetpu or EdgeTpuOptions()
+        )
+        self._engine = Engine(options)
         try:
             self._classifier = Classifier(self._engine, package)
+            if device == "edgetpu":
+                self._engine.settle()
         except WorkerError as error:
             self._engine.close()
             if isinstance(error.__cause__, EdgedError):  # the worker did not even start: that is not the model's fault

@@ -72,6 +72,12 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
         "--fit", choices=("stretch", "crop", "pad"), help="how a picture becomes the model's shape (the model's own)"
     )
     parser.add_argument("--threads", type=threads, metavar="N", help="threads of one inference")
+    parser.add_argument(
+        "--device",
+        choices=("auto", "edgetpu", "cpu"),
+        default="auto",
+        help="where to infer (auto: on the Edge TPU as soon as it is ready, where there is one)",
+    )
     parser.add_argument("--json", action="store_true", help="one JSON object a line")
 
 
@@ -85,7 +91,12 @@ def run(args: argparse.Namespace) -> int:
     if isinstance(sys.stdout, io.TextIOWrapper):  # a terminal that cannot show a character is no reason to stop
         sys.stdout.reconfigure(errors="replace", line_buffering=True)
     labeler = ImageLabeler(
-        args.model, confidence_threshold=args.threshold, max_results=args.max, fit=args.fit, threads=args.threads
+        args.model,
+        confidence_threshold=args.threshold,
+        max_results=args.max,
+        fit=args.fit,
+        threads=args.threads,
+        device=args.device,
     )
     with interruptible(), labeler:
         printer = _JsonLines(labeler.model) if args.json else _Table()

@@ -3,107 +3,58 @@
 from __future__ import annotations
 
 import logging
-import os
-import re
 import threading
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from edged.engine.accelerator import Accelerator
 from edged.engine.budget import RestartBudget
-from edged.engine.process import WorkerProcess
+from edged.engine.loaded_worker import LoadedWorker
+from edged.engine.options import EngineDownError, EngineOptions, EngineState, Inference, ModelFiles
+from edged.engine.patience import Patience
+from edged.engine.trouble import Trouble
 from edged.engine.worker import wire
 from edged.errors import EdgedError, ModelError, WorkerError
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from edged.engine.tensors import SharedTensors
+__all__ = ["Engine", "EngineDownError", "EngineOptions", "EngineState", "Inference", "ModelFiles"]
 
 log = logging.getLogger(__name__)
 
-MOST_SAID = 20
-_PID = re.compile(r"\(pid \d+\)")
+CLOSE_SECONDS: Final = 1.0
+LOAD_PAUSE_SECONDS: Final = 0.5
 
 Fill = Callable[[NDArray[np.generic], wire.TensorSpec], None]
 
 
-@dataclass(frozen=True, slots=True)
-class EngineOptions:
-    """How inference runs.
-
-    Attributes:
-        threads: threads of one inference; None takes all cores but one, three at most.
-        deadline: seconds for one inference; past it the worker is killed.
-        load_deadline: seconds for the start of a worker, and for loading one model.
-        python: another interpreter to run inference in; None is the daemon's own.
-    """
-
-    threads: int | None = None
-    deadline: float = 5.0
-    load_deadline: float = 30.0
-    python: Path | None = None
-
-    @property
-    def thread_count(self) -> int:
-        """The number of threads to ask the runtime for."""
-        return self.threads or max(1, min(3, (os.cpu_count() or 1) - 1))
-
-
-@dataclass(frozen=True, slots=True)
-class Inference:
-    """What one inference gave: the first output as a copy, its meaning, the time in the runtime, the device."""
-
-    scores: NDArray[np.generic]
-    spec: wire.TensorSpec
-    seconds: float
-    device: str
-
-
-@dataclass(frozen=True, slots=True)
-class EngineState:
-    """For `health`: what inference runs on, why it does not where it does not, and how often it was started again.
-
-    `device`, `pid` and `runtime` (name, version, Python) are the present worker's; None where there is none.
-    """
-
-    device: str | None
-    reason: str | None
-    restarts: int
-    pid: int | None
-    runtime: str | None
-
-
-class EngineDownError(WorkerError):
-    """No worker runs now. `retry_in`: seconds until the next start is due."""
-
-    def __init__(self, text: str, retry_in: float) -> None:
-        super().__init__(text)
-        self.retry_in = retry_in
-
-
 class Engine:
-    """Models in one worker at a time; a worker that dies is replaced with the same models in it.
+    """Models in a worker; one that dies is replaced with the same models in it.
 
-    Thread-safe: one inference at a time, in the order of the calls.
+    While the Edge TPU infers, a second worker with the same models stands by for the CPU: when the device fails, the
+    next frame goes there. Thread-safe: one inference at a time, in the order of the calls.
     """
 
     def __init__(self, options: EngineOptions | None = None, on_change: Callable[[], None] = lambda: None) -> None:
         self._options = options or EngineOptions()
-        self.on_change = on_change  # called when `state().reason` comes or goes
+        self.on_change = on_change  # called when the state's reason or device changes
         self._lock = threading.RLock()
-        self._files: dict[int, Path] = {}
-        self._worker: WorkerProcess | None = None
-        self._mapped: dict[int, SharedTensors] = {}
+        self._files: dict[int, ModelFiles] = {}
+        self._serving: LoadedWorker | None = None
+        self._ready = False  # the serving worker holds every model that can run there
+        self._standby: LoadedWorker | None = None
+        self._served_since: float | None = None  # when the serving worker gave its first result
+        self._standby_patience = Patience()
         self._budget = RestartBudget()
         self._restarts = 0
-        self._reason: str | None = None
-        self._said: set[str] = set()  # troubles that are in the log since the last result
+        self._trouble = Trouble(lambda: self.on_change())  # noqa: PLW0108  it may be set later
         self._closing = threading.Event()
+        self._accelerator = Accelerator(self._options, self, lambda: self.on_change())  # noqa: PLW0108  it may be set later
 
     @property
     def closed(self) -> bool:
@@ -113,150 +64,270 @@ class Engine:
     def start(self) -> None:
         """Start the worker without waiting for it: it imports its runtime while the caller does other things."""
         with self._lock:
-            if self._worker is None:
+            if self._serving is None:
                 try:
-                    self._worker = WorkerProcess(self._options.python)
+                    self._serving = LoadedWorker(self._options, "cpu")
                 except WorkerError as error:  # what waiting may mend: the first inference tries again
                     self._lost(error)
 
-    def load(self, path: Path) -> int:
-        """Load a `.tflite` file. Returns the slot to infer with.
+    def load(self, cpu: Path | None, edgetpu: Path | None = None) -> int:
+        """Load a model: its `.tflite` file for the CPU, the one compiled for the Edge TPU, or both.
+
+        With both, this waits for the CPU alone; the Edge TPU takes over in the background. Returns the slot to infer
+        with.
 
         Raises:
-            ModelError: the runtime refuses the file.
+            ModelError: the runtime refuses the file, or it needs an Edge TPU and there is none that works.
             WorkerError: the worker died over it or did not finish in time.
         """
+        files = ModelFiles(cpu, edgetpu)
         with self._lock:
             slot = next((number for number in range(wire.MAX_SLOTS) if number not in self._files), None)
             if slot is None:
                 raise ModelError(f"{wire.MAX_SLOTS} models are loaded already")
-            worker = self._live()
+            if cpu is not None or self._on_edgetpu():
+                self._load(slot, files)
+            self._files[slot] = files
+            self._accelerator.start()
+            self._accelerator.consider()
+        if cpu is None:
+            self._wait_for_edgetpu(slot)
+        return slot
+
+    def _load(self, slot: int, files: ModelFiles) -> None:
+        """Load a model into the serving worker, and into the one that stands by."""
+        worker = self._live()
+        try:
             try:
-                self._mapped[slot] = self._load(worker, slot, path)
-            except WorkerError as error:
-                self._lost(error)
-                raise
-            self._files[slot] = path
-            return slot
+                worker.load(slot, files)
+            except ModelError as error:
+                if worker.device == "cpu" or files.edgetpu is None or files.cpu is None:
+                    raise
+                log.warning("inference: %s; the CPU runs it", error)
+                worker.load(slot, ModelFiles(files.cpu))
+                worker.files[slot] = files
+        except WorkerError as error:
+            self._lost(error)
+            raise
+
+    def settle(self) -> None:
+        """Wait until the Edge TPU infers, or its next try has failed; at most as long as loading may take."""
+        if self._options.device != "cpu":
+            self._accelerator.wait_settled(2 * self._options.load_deadline)
 
     def unload(self, slot: int) -> None:
         """Forget a model."""
         with self._lock:
             self._files.pop(slot)
-            self._mapped.pop(slot, None)
-            if self._worker is not None:
-                try:
-                    self._worker.unload(slot, seconds=self._options.deadline)
-                except WorkerError as error:
-                    self._lost(error)
+            for worker in (self._serving, self._standby):
+                if worker is not None:
+                    try:
+                        worker.unload(slot)
+                    except WorkerError as error:
+                        self._lost(error, worker)
 
     def spec(self, slot: int) -> tuple[tuple[wire.TensorSpec, ...], tuple[wire.TensorSpec, ...]]:
         """Inputs and outputs of a loaded model."""
         with self._lock:
-            self._live()
-            return self._mapped[slot].inputs, self._mapped[slot].outputs
+            tensors = self._with(slot).models[slot].tensors
+            return tensors.inputs, tensors.outputs
 
     def infer(self, slot: int, fill: Fill) -> Inference:
         """Have `fill` write the input tensor, in place, then run the model.
 
+        The quantisation of the tensor may change from one call to the next, when another device takes over.
+
         Raises:
             EngineDownError: no worker runs and none may be started yet.
-            WorkerError: the worker died or hung over this frame; the next call starts another.
+            WorkerError: the worker died or hung over this frame; the next call starts another, or has one already.
             ModelError: the runtime refuses to run the model.
         """
         with self._lock:
-            worker = self._live()
-            mapped = self._mapped[slot]
-            fill(mapped.arrays_in[0], mapped.inputs[0])
+            worker = self._with(slot)
+            model = worker.models[slot]
+            tensors = model.tensors
+            fill(tensors.arrays_in[0], tensors.inputs[0])
             try:
-                seconds = worker.infer(slot, seconds=self._options.deadline)
+                seconds = worker.process.infer(slot, seconds=self._options.deadline)
             except WorkerError as error:
                 self._lost(error)
                 raise
-            except ModelError as error:  # the worker lives, and every frame will fail alike
-                self._say(error)
+            except ModelError as error:
+                if model.device == "edgetpu":  # the CPU can, and the device may after a fresh start
+                    failure = WorkerError(f"it does not run the model: {error}")
+                    self._lost(failure)
+                    raise failure from error
+                # the worker lives, and every frame will fail alike
+                self._trouble.is_that(error, 0.0)
                 raise
             self._gave_result()
-            return Inference(mapped.arrays_out[0].copy(), mapped.outputs[0], seconds, "cpu")
+            return Inference(tensors.arrays_out[0].copy(), tensors.outputs[0], seconds, model.device)
 
     def measure(self, slot: int, count: int) -> float:
         """Median seconds of bare `invoke()` in the worker, for benchmarks."""
         with self._lock:
-            return self._live().measure(slot, count, seconds=max(60.0, count * self._options.deadline))
+            seconds = max(60.0, count * self._options.deadline)
+            return self._with(slot).process.measure(slot, count, seconds=seconds)
 
     def state(self) -> EngineState:
         """Never blocks for long: reads what is known."""
-        worker = self._worker
-        ready = worker.runtime if worker else None
+        serving, standby = self._serving, self._standby
+        ready = serving.process.runtime if serving else None
         runtime = f"{ready.runtime} {ready.version} on Python {ready.python}" if ready else None
         return EngineState(
-            "cpu" if ready else None, self._reason, self._restarts, worker.pid if worker else None, runtime
+            device=serving.slots_device if serving and ready else None,
+            reason=self._trouble.reason or self._accelerator.reason,
+            restarts=self._restarts,
+            pid=serving.process.pid if serving else None,
+            runtime=runtime,
+            pids=tuple(worker.process.pid for worker in (serving, standby) if worker is not None),
         )
 
-    def close(self) -> None:
-        """End the worker; infer no more."""
-        self._closing.set()  # before the lock: a thread inside `_live` must not start another
-        worker = self._worker
+    def restart(self) -> None:
+        """Start inference anew: the worker is killed, as if it had hung."""
+        worker = self._serving
         if worker is not None:
-            worker.interrupt()  # an inference that another thread waits for ends now
-        with self._lock:
-            if self._worker is not None:
-                self._worker.kill()
-            self._worker = None
+            worker.process.interrupt()
 
-    def _live(self) -> WorkerProcess:
-        """The worker, with every model in it; a new one when there is none and the budget allows."""
+    def close(self) -> None:
+        """End the workers; infer no more."""
+        self._closing.set()  # before the lock: a thread inside `_live` must not start another
+        self._accelerator.close()
+        for worker in (self._serving, self._standby):
+            if worker is not None:
+                worker.process.interrupt()  # an inference that another thread waits for ends now
+        with self._lock:
+            for worker in (self._serving, self._standby):
+                if worker is not None:
+                    worker.process.kill()
+            self._serving = self._standby = None
+        self._accelerator.join(CLOSE_SECONDS)
+
+    # What the accelerator asks of its host, in its thread.
+
+    def wanted(self) -> Mapping[int, ModelFiles]:
+        """See `Host.wanted`."""
+        with self._lock:
+            return dict(self._files)
+
+    def take_over(self, worker: LoadedWorker, wanted: Mapping[int, ModelFiles]) -> bool:
+        """See `Host.take_over`."""
+        with self._lock:
+            if self.closed or wanted != self._files:
+                return False
+            serving = self._serving
+            if serving is not None and self._ready:
+                worker.check_like(serving)
+            elif serving is not None:
+                serving.process.kill()
+                serving = None
+            self._serving, self._standby, self._ready, self._served_since = worker, serving, True, None
+        self.on_change()
+        return True
+
+    def look_after_standby(self) -> None:
+        """See `Host.look_after_standby`."""
+        standby, wanted = self._standby, self.wanted()
+        if standby is not None and standby.process.alive and standby.holds(wanted):
+            return
+        if all(files.cpu is None for files in wanted.values()) or not self._standby_patience.is_over(time.monotonic()):
+            return
+        try:
+            fresh = LoadedWorker(self._options, "cpu")
+            try:
+                fresh.wait_ready()
+                fresh.fit(wanted)
+            except BaseException:
+                fresh.process.kill()
+                raise
+        except (EdgedError, OSError) as error:
+            known = self._standby_patience.failures
+            self._standby_patience.failed(time.monotonic(), 0.0)
+            log.log(
+                logging.DEBUG if known else logging.WARNING, "inference: no worker stands by for the CPU: %s", error
+            )
+            return
+        self._standby_patience.forget()
+        with self._lock:
+            if self.closed or self._standby is not standby or wanted != self._files or not self._on_edgetpu():
+                fresh.process.kill()
+                return
+            self._standby = fresh
+        if standby is not None:
+            standby.process.kill()
+
+    # With the lock held.
+
+    def _on_edgetpu(self) -> bool:
+        return self._serving is not None and self._serving.device == "edgetpu"
+
+    def _with(self, slot: int) -> LoadedWorker:
+        """The serving worker, which holds that model."""
+        worker = self._live()
+        if slot not in worker.models:
+            reason = self._accelerator.reason or "the Edge TPU is not ready"
+            raise EngineDownError(f"the model is compiled for the Edge TPU alone, and {reason}", LOAD_PAUSE_SECONDS)
+        return worker
+
+    def _live(self) -> LoadedWorker:
+        """The serving worker, with every model in it; a new one when there is none and the budget allows."""
         if self.closed:
             raise EngineDownError("the engine is closed", 0.0)
-        if self._worker is not None and self._worker.runtime is not None:
-            return self._worker
+        if self._serving is not None and self._ready:
+            return self._serving
         wait = self._budget.wait(time.monotonic())
         if wait > 0:
-            raise EngineDownError(f"the worker died too often; next start in {wait:.0f} s ({self._reason})", wait)
+            raise EngineDownError(
+                f"the worker died too often; next start in {wait:.0f} s ({self._trouble.reason})", wait
+            )
         try:
-            worker = self._worker or WorkerProcess(self._options.python)
-            self._worker = worker
+            worker = self._serving = self._serving or LoadedWorker(self._options, "cpu")
             if self._closing.is_set():  # after the line above: either `close` sees the worker, or this sees `close`
-                worker.interrupt()
-            ready = worker.wait_ready(seconds=self._options.load_deadline)
-            self._mapped = {slot: self._load(worker, slot, path) for slot, path in self._files.items()}
+                worker.process.interrupt()
+            if worker.process.runtime is None:  # else it stood by, and lacks a model that came since
+                worker.wait_ready()
+            worker.fit(self._files)
         except EdgedError as error:
             self._lost(error)
             raise WorkerError(str(error)) from error
-        log.debug("worker %s: %s %s on Python %s", worker.pid, ready.runtime, ready.version, ready.python)
+        self._ready = True
+        log.debug("worker %s: %s", worker.process.pid, worker.process.runtime)
         return worker
 
-    def _load(self, worker: WorkerProcess, slot: int, path: Path) -> SharedTensors:
-        return worker.load(slot, path, threads=self._options.thread_count, seconds=self._options.load_deadline)
-
-    def _lost(self, error: EdgedError) -> None:
-        """Reap the worker, and note how it ended."""
-        if self._worker is not None:
-            self._worker.kill()
-        self._worker = None
+    def _lost(self, error: EdgedError, worker: LoadedWorker | None = None) -> None:
+        """Reap a worker, and note how it ended. From the Edge TPU's, the one that stands by takes over."""
+        worker = worker or self._serving
+        if worker is not None:
+            worker.process.kill()
+        if worker is not None and worker is self._standby:
+            self._standby = None
+            return
+        now = time.monotonic()
+        served = 0.0 if self._served_since is None else now - self._served_since
+        self._serving, self._standby, self._served_since = self._standby, None, None
+        self._ready = self._serving is not None and self._serving.holds(self._files)
         if self.closed:
             return
         self._restarts += 1
-        self._budget.died(time.monotonic())
-        self._say(error)
-
-    def _say(self, error: EdgedError) -> None:
-        """Make it the state's reason, and log it unless it is the same trouble again."""
-        reason = str(error)  # text: an error kept, here or in a log record, keeps its frames and their memory
-        wait = self._budget.wait(time.monotonic())
-        pause = f"; next start in {wait:.0f} s" if wait else ""
-        trouble = _PID.sub("", reason) + ("; too often" if wait else "")
-        log.log(logging.DEBUG if trouble in self._said else logging.WARNING, "inference: %s%s", reason, pause)
-        if len(self._said) < MOST_SAID:
-            self._said.add(trouble)
-        if reason != self._reason:
-            self._reason = reason
-            self.on_change()
+        if worker is not None and worker.device == "edgetpu":
+            self._accelerator.lost(worker.process, str(error), served)
+            return
+        self._budget.died(now)
+        self._trouble.is_that(error, self._budget.wait(now))
 
     def _gave_result(self) -> None:
-        self._budget.gave_result(time.monotonic())
-        if self._reason is not None:
-            log.info("inference runs again after %d restarts in all", self._restarts)
-            self._reason = None
-            self._said.clear()
-            self.on_change()
+        now = time.monotonic()
+        if self._served_since is None:
+            self._served_since = now
+        self._budget.gave_result(now)
+        self._trouble.is_over(self._restarts)
+
+    def _wait_for_edgetpu(self, slot: int) -> None:
+        """For a model that nothing else can run. Without the lock: the accelerator needs it."""
+        self.settle()
+        with self._lock:
+            if self._serving is not None and slot in self._serving.models:
+                return
+            self._files.pop(slot, None)
+        reason = self._accelerator.reason or "there is none, or it is not to be used"
+        raise ModelError(f"compiled for the Edge TPU (edgetpu-custom-op), and {reason}")

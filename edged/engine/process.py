@@ -12,15 +12,18 @@ import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypeVar
 
 from edged.engine.tensors import SharedTensors
 from edged.engine.worker import wire
-from edged.errors import ModelError, WorkerError
+from edged.errors import DelegateError, ModelError, WorkerError
+from edged.text import signal_name
 
 log = logging.getLogger(__name__)
 
+AUTO = "auto"
 # The worker's folder becomes a package of its own name, so that nothing else of edged is importable there and another
 # interpreter's sys.path stays as it is (the empty entry, the working directory, is taken out).
 BOOTSTRAP = """
@@ -30,13 +33,29 @@ package = types.ModuleType("edged_worker")
 package.__path__ = [sys.argv[1]]
 sys.modules["edged_worker"] = package
 from edged_worker.main import main
-main(*map(int, sys.argv[2:]))
+main(*sys.argv[2:])
 """
-REAP_SECONDS = 2.0  # a killed process that is not gone by then sits in the kernel (D state)
+REAP_SECONDS = 0.5  # a killed process that is not gone by then sits in the kernel (D state)
+LONGEST_POLL_MS = 2**31 - 1  # poll(2) takes an int
 LAST_WORDS_BYTES = 4096
 LAST_WORDS_SHOWN = 300
 
 Said = TypeVar("Said", bound=wire.Message)
+
+
+@dataclass(frozen=True, slots=True)
+class Launch:
+    """How a worker is started.
+
+    Attributes:
+        python: the interpreter that it runs in; None is the daemon's own.
+        runtime: the TFLite runtime: `ai-edge-litert`, `tflite-runtime`, `pycoral`, or `auto` for the first there is.
+        memory: megabytes that it may take for itself.
+    """
+
+    python: Path | None = None
+    runtime: str = AUTO
+    memory: int = 1024
 
 
 class WorkerProcess:
@@ -48,8 +67,9 @@ class WorkerProcess:
         WorkerError: the worker died, hung or spoke garbage; it is dead and reaped when this is raised.
     """
 
-    def __init__(self, python: Path | None = None) -> None:
-        program = str(python or sys.executable)
+    def __init__(self, launch: Launch) -> None:
+        self._launch = launch
+        program = str(launch.python or sys.executable)
         self._words = b""
         self._models: dict[int, SharedTensors] = {}
         self._ended: str | None = None
@@ -74,6 +94,7 @@ class WorkerProcess:
         self._stderr_fd, far_stderr = self._pipe(theirs, ours=0)
         os.set_blocking(far_stderr, False)  # a worker must not hang because nobody reads its complaints
         os.set_blocking(self._stderr_fd, False)
+        launch = self._launch
         far = (far_control.fileno(), far_request, far_reply)
         worker = str(Path(__file__).parent / "worker")
         # The kernel kills the worker when the *thread* that started it ends (PR_SET_PDEATHSIG), so a thread is kept.
@@ -81,7 +102,13 @@ class WorkerProcess:
         self._own.callback(starter.shutdown, wait=False)
         return starter.submit(
             subprocess.Popen,
-            [program, "-c", BOOTSTRAP, worker, *(str(number) for number in (*far, os.getpid()))],
+            [
+                program,
+                "-c",
+                BOOTSTRAP,
+                worker,
+                *map(str, (*far, os.getpid(), launch.memory, launch.runtime)),
+            ],
             stdin=subprocess.DEVNULL,
             stdout=far_stderr,
             stderr=far_stderr,
@@ -100,14 +127,23 @@ class WorkerProcess:
         self.runtime = self._expect(wire.Ready, time.monotonic() + seconds)
         return self.runtime
 
-    def load(self, slot: int, path: Path, *, threads: int, seconds: float) -> SharedTensors:
-        """Load a `.tflite` file into a slot, map its memory and run it once.
+    def use_delegate(self, library: str, device: str, *, seconds: float) -> None:
+        """Load the Edge TPU's library, which opens the device.
+
+        Raises:
+            DelegateError: there is no such library, or the device is missing, busy or refuses.
+        """
+        self._say(wire.UseDelegate(library, device))
+        self._expect(wire.Done, time.monotonic() + seconds)
+
+    def load(self, slot: int, path: Path, *, threads: int, delegate: bool = False, seconds: float) -> SharedTensors:
+        """Load a `.tflite` file into a slot, for the CPU or the delegate, map its memory and run it once.
 
         Raises:
             ModelError: the runtime refuses the file, or its tensors are larger than is sensible.
         """
         deadline = time.monotonic() + seconds
-        self._say(wire.Load(slot, str(path), threads))
+        self._say(wire.Load(slot, str(path), threads, delegate))
         shape = self._expect(wire.Loaded, deadline)
         try:
             tensors = SharedTensors(slot, shape.inputs, shape.outputs)
@@ -170,11 +206,21 @@ class WorkerProcess:
         self._kill_group()
         try:
             code = self._process.wait(REAP_SECONDS)
-            self._ended = f"killed by {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
+            self._ended = f"killed by {signal_name(-code)}" if code < 0 else f"exit code {code}"
         except subprocess.TimeoutExpired:
             self._ended = f"does not die within {REAP_SECONDS:g} s of SIGKILL (it sits in the kernel); left behind"
         self._drain()
         self._own.close()
+
+    @property
+    def alive(self) -> bool:
+        """Whether the process runs, whatever it does. For one that nobody asks anything of."""
+        return self._ended is None and self._process.poll() is None
+
+    @property
+    def gone(self) -> bool:
+        """Whether the process has left the kernel, and with it every device that it held."""
+        return self._process.poll() is not None
 
     def _kill_group(self) -> None:
         """The worker leads a group: with `inference.python` a wrapper, what it started must not live on."""
@@ -198,6 +244,8 @@ class WorkerProcess:
         except (OSError, wire.WireError) as error:
             raise self.died(f"spoke garbage: {error}") from error
         if isinstance(message, wire.Failed):
+            if message.kind == "delegate":
+                raise DelegateError(" ".join(message.error.split()))
             if message.kind == "model":
                 raise ModelError(f"the model cannot be loaded: {message.error}")
             raise self.died(f"cannot run: {message.error}")
@@ -215,7 +263,7 @@ class WorkerProcess:
         """Return when `fd` has something to read; read what the worker complains of meanwhile."""
         while True:
             left = deadline - time.monotonic()
-            ready = poll.poll(left * 1000) if left > 0 else []
+            ready = poll.poll(min(left * 1000, LONGEST_POLL_MS)) if left > 0 else []
             for number, _ in ready:
                 if number == fd:
                     return

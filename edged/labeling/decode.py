@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
     from edged.engine.worker.wire import TensorSpec
 
+BYTES = (np.dtype(np.uint8), np.dtype(np.int8))
 ROUNDING = 0.02  # quantised and float softmax alike may come out a little above 1
 
 
@@ -91,16 +93,37 @@ def decode(scores: NDArray[np.generic], spec: TensorSpec, labels: LabelSet, choi
         ModelError: the scores are no confidences.
     """
     flat = scores.reshape(-1)
-    confidences = flat.astype(np.float64)
-    if spec.scale > 0:
-        confidences = (confidences - spec.zero_point) * spec.scale
-    passing = (confidences >= choice.threshold) & (confidences < np.inf)  # neither is true for NaN
+    if spec.scale > 0 and flat.dtype in BYTES:  # a thousand scores need not become float64 to find the few that count
+        passing = np.greater_equal(flat, _least_score(flat.dtype, spec.scale, spec.zero_point, choice.threshold))
+    else:
+        confidences = flat.astype(np.float64)
+        if spec.scale > 0:
+            confidences = (confidences - spec.zero_point) * spec.scale
+        passing = (confidences >= choice.threshold) & (confidences < np.inf)  # neither is true for NaN
     if labels.wanted is not None:
         passing &= labels.wanted
-    indices = np.flatnonzero(passing)
-    best = indices[np.argsort(-confidences[indices], kind="stable")][: choice.max_results]
-    if best.size and confidences[best[0]] > 1 + ROUNDING:
+    indices = passing.nonzero()[0]
+    if not indices.size:
+        return ()
+    # From here on plain Python: for a few labels it is quicker than numpy, whose code is not in the caches by now.
+    values = zip(flat[indices].tolist(), indices.tolist(), strict=True)
+    found = sorted((-_confidence(value, spec), index) for value, index in values)
+    if found[0][0] < -1 - ROUNDING:
         raise ModelError(
-            f"the model's scores are no confidences: {confidences[best[0]]:g} is above 1 (logits, without softmax?)"
+            f"the model's scores are no confidences: {-found[0][0]:g} is above 1 (logits, without softmax?)"
         )
-    return tuple(Label(labels.texts[index], min(float(confidences[index]), 1.0), int(index)) for index in best)
+    return tuple(
+        Label(labels.texts[index], min(-negative, 1.0), index) for negative, index in found[: choice.max_results]
+    )
+
+
+def _confidence(score: float, spec: TensorSpec) -> float:
+    return (score - spec.zero_point) * spec.scale if spec.scale > 0 else score
+
+
+@lru_cache(maxsize=256)
+def _least_score(dtype: np.dtype[np.generic], scale: float, zero_point: int, threshold: float) -> int:
+    """The least score of a byte that reaches the threshold; one past the largest where none does."""
+    limits = np.iinfo(str(dtype))
+    scores = np.arange(limits.min, limits.max + 1, dtype=np.float64)
+    return int(limits.max) + 1 - int(np.count_nonzero((scores - zero_point) * scale >= threshold))

@@ -26,6 +26,7 @@ MAX_MANIFEST_BYTES: Final = 256 * 1024  # PyYAML takes 3 s for the worst of it
 MAX_MODEL_BYTES: Final = 256 * 1024 * 1024
 MAX_LABELS_BYTES: Final = 4 * 1024 * 1024
 BASE_THRESHOLD: Final = 0.5
+EDGE_TPU_OPERATOR: Final = b"edgetpu-custom-op"
 TFLITE_MAGIC: Final = b"TFL3"  # the flatbuffer's file identifier, at offset 4
 
 FileName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9._-]*$", max_length=128)]  # no way out of the folder
@@ -38,18 +39,27 @@ class Member:
     """One model of a package.
 
     Attributes:
-        file: its CPU `.tflite`.
+        cpu: its `.tflite` for the CPU; None for a model of which only the compiled file is there.
+        edgetpu: its `.tflite` compiled for the Edge TPU, where there is one.
         labels: texts by class index; empty where the package has none.
         normalisation: where the package states one.
         threshold: its maker's least confidence; where the maker gives none, 0.5 for the base model and 0 for others.
     """
 
     name: str
-    file: Path
+    cpu: Path | None
+    edgetpu: Path | None
     labels: tuple[str, ...]
     normalisation: Normalisation | None
     fit: Fit
     threshold: float
+
+    @property
+    def file(self) -> Path:
+        """The file to name where one is to be named."""
+        file = self.cpu or self.edgetpu
+        assert file is not None  # noqa: S101  a member has one of the two
+        return file
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +142,29 @@ def _open_file(path: Path) -> Package:
     _check_tflite(path, data)
     name = path.stem.encode(errors="replace").decode()  # a name that is not UTF-8 fits into no message
     ref = ModelRef(name, "0", f"sha256:{hashlib.sha256(data).hexdigest()}")
-    return Package(ref, (Member("model", path, (), None, Fit.STRETCH, 0.0),))
+    cpu, edgetpu = _pair(path, compiled=is_compiled(data))
+    return Package(ref, (Member("model", cpu, edgetpu, (), None, Fit.STRETCH, 0.0),))
+
+
+def is_compiled(data: bytes) -> bool:
+    """Whether a `.tflite` file is for the Edge TPU alone: its compiler leaves an operator of this name."""
+    return EDGE_TPU_OPERATOR in data
+
+
+def _pair(path: Path, *, compiled: bool) -> tuple[Path | None, Path | None]:
+    """The files for CPU and Edge TPU: the compiler calls what it makes of `x.tflite` `x_edgetpu.tflite`, beside it."""
+    if compiled:
+        other = path.with_name(f"{path.stem.removesuffix('_edgetpu')}{path.suffix}")
+        return (other if other != path and _is_tflite(other, compiled=False) else None), path
+    other = path.with_name(f"{path.stem}_edgetpu{path.suffix}")
+    return path, (other if _is_tflite(other, compiled=True) else None)
+
+
+def _is_tflite(path: Path, *, compiled: bool) -> bool:
+    if not os.path.isfile(path):  # noqa: PTH113  as in `find_model`
+        return False
+    data = _read(path, MAX_MODEL_BYTES)
+    return data[4:8] == TFLITE_MAGIC and is_compiled(data) == compiled
 
 
 def _open_folder(folder: Path) -> Package:
@@ -179,7 +211,11 @@ def _member(folder: Path, entry: _Member, files: dict[str, bytes], threshold: fl
         normalisation = Normalisation(entry.normalisation.mean, entry.normalisation.std)
     labels = () if entry.labels is None else _labels(folder / entry.labels, files[entry.labels])
     least = threshold if entry.threshold is None else entry.threshold
-    return Member(entry.name, folder / entry.model, labels, normalisation, entry.fit, least)
+    cpu: Path | None = folder / entry.model
+    edgetpu = None if entry.edgetpu is None else folder / entry.edgetpu
+    if is_compiled(files[entry.model]):
+        cpu, edgetpu = None, edgetpu or cpu
+    return Member(entry.name, cpu, edgetpu, labels, normalisation, entry.fit, least)
 
 
 def _labels(path: Path, data: bytes) -> tuple[str, ...]:

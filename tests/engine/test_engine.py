@@ -16,6 +16,7 @@ import psutil
 import pytest
 
 from edged.engine.engine import Engine, EngineDownError, EngineOptions
+from edged.engine.process import Launch
 from edged.errors import ModelError, WorkerError
 from edged.models.package import open_package
 from edged.resources import data_path
@@ -79,6 +80,12 @@ def test_an_inference_gives_the_scores_of_the_model(engine: Engine, model: Path)
     assert engine.state().restarts == 0
 
 
+def test_the_kernel_ends_the_worker_first_when_memory_runs_out(engine: Engine, model: Path) -> None:
+    engine.load(model)
+    score = Path(f"/proc/{worker_pid(engine)}/oom_score_adj").read_text("ascii")
+    assert int(score) == 500
+
+
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSEGV, signal.SIGABRT])
 def test_a_killed_worker_is_replaced_within_a_second(engine: Engine, model: Path, number: signal.Signals) -> None:
     slot = engine.load(model)
@@ -108,7 +115,11 @@ def test_a_worker_that_fails_in_any_way_costs_frames_and_no_more(
 ) -> None:
     monkeypatch.setenv("EDGED_ROGUE", f"{when}:{how}:{tmp_path / 'done'}")
     deadline = DEADLINE if how in {"stop", "hang"} else 0.0
-    engine = Engine(EngineOptions(threads=1, deadline=DEADLINE, load_deadline=DEADLINE, python=_interpreter(tmp_path)))
+    engine = Engine(
+        EngineOptions(
+            threads=1, deadline=DEADLINE, load_deadline=DEADLINE, launch=Launch(python=_interpreter(tmp_path))
+        )
+    )
     try:
         start = time.monotonic()
         slot = None
@@ -167,7 +178,7 @@ def test_a_file_that_is_no_model_is_refused_and_the_worker_lives(engine: Engine,
 
 
 def test_an_interpreter_that_is_not_there_is_a_worker_error_that_names_it(model: Path) -> None:
-    engine = Engine(EngineOptions(python=Path("/no/such/python")))
+    engine = Engine(EngineOptions(launch=Launch(python=Path("/no/such/python"))))
     with pytest.raises(WorkerError, match="/no/such/python"):
         engine.load(model)
     engine.close()
@@ -177,7 +188,7 @@ def test_a_worker_without_a_runtime_says_which_to_install(model: Path, tmp_path:
     script = tmp_path / "python"
     script.write_text(f'#!/bin/sh\nexec "{sys.executable}" -S "$@"\n', "utf-8")  # -S: no site-packages, so no numpy
     script.chmod(0o755)
-    engine = Engine(EngineOptions(python=script))
+    engine = Engine(EngineOptions(launch=Launch(python=script)))
     with pytest.raises(WorkerError, match="No module named 'numpy'"):
         engine.load(model)
     engine.close()
@@ -187,7 +198,7 @@ def test_a_worker_that_never_works_is_tried_ever_more_slowly(tmp_path: Path, mod
     script = tmp_path / "python"
     script.write_text("#!/bin/sh\nexit 3\n", "utf-8")
     script.chmod(0o755)
-    engine = Engine(EngineOptions(python=script))
+    engine = Engine(EngineOptions(launch=Launch(python=script)))
     starts = 0
     with pytest.raises(EngineDownError) as down:  # noqa: PT012  the attempt that is refused ends the loop
         while starts < 20:

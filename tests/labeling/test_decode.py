@@ -128,3 +128,19 @@ def test_other_outputs_are_refused(shape: tuple[int, ...]) -> None:
 def test_outputs_without_a_known_meaning_are_refused(dtype: str, scale: float) -> None:
     with pytest.raises(ModelError, match=f"output is {dtype}"):
         class_count(spec(dtype, scale=scale))
+
+
+@pytest.mark.parametrize(("dtype", "zero"), [("uint8", 0), ("uint8", 7), ("int8", -128), ("int8", 3)])
+@given(st.floats(0, 1), st.sampled_from([1 / 256, 1 / 255, 0.004]))
+def test_a_byte_counts_exactly_where_its_confidence_reaches_the_threshold(
+    dtype: str, zero: int, threshold: float, scale: float
+) -> None:
+    limits = np.iinfo(dtype)
+    scores = np.arange(limits.min, limits.max + 1).astype(dtype)
+    confidences = (scores.astype(np.float64) - zero) * scale
+    names = tuple(map(str, scores))
+    nearest = float(np.clip(confidences[np.abs(confidences - threshold).argmin()], 0, 1))
+    for edge in (threshold, nearest):
+        choice = Choice(edge, max_results=256)
+        found = decode(scores, spec(dtype, 256, scale, zero), LabelSet.of(names, names, choice), choice)
+        assert {label.text for label in found} == {str(score) for score in scores[confidences >= edge]}

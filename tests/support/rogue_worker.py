@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 when, how, mark = os.environ["EDGED_ROGUE"].split(":")
 _dash_c, _bootstrap, folder, *numbers = sys.argv[1:]
-control_fd, request_fd, reply_fd, parent = map(int, numbers)
+control_fd, request_fd, reply_fd = map(int, numbers[:3])
 
 package = types.ModuleType("edged_worker")
 package.__path__ = [folder]
@@ -89,14 +89,14 @@ def interpreter(*arguments: object) -> object:
     return original_interpreter(*arguments)
 
 
-def start(runtime: object) -> None:
+def start(runtime: object, wanted: str) -> None:
     """As the real one."""
     if when == "start":
         misbehave()
-    original_import(runtime)
+    original_import(runtime, wanted)
 
 
 worker.Slot.infer = infer
 worker.Runtime.interpreter = interpreter
 worker.Runtime.__init__ = start
-worker.main(control_fd, request_fd, reply_fd, parent)
+worker.main(*numbers)

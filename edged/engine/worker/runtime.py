@@ -1,14 +1,21 @@
-"""The TFLite runtime of this interpreter: the first that imports. All of them have the same `Interpreter`."""
+"""The TFLite runtime of this interpreter. All of them have the same `Interpreter` and `load_delegate`."""
 
 from __future__ import annotations
 
 import importlib
-from typing import Any, Protocol, Tuple, cast
+from typing import Any, Optional, Protocol, Tuple, cast
 
 from . import wire
 
 # In order of preference; measured for MobileNet v2: LiteRT 3.2 ms, tflite-runtime 62 ms on x86 (docs/dependencies.md).
-CANDIDATES = (("ai_edge_litert", "ai_edge_litert.interpreter"), ("tflite_runtime", "tflite_runtime.interpreter"))
+# pycoral is Coral's own layer over tflite-runtime, which it loads the Edge TPU's library through.
+CANDIDATES = {
+    "ai-edge-litert": ("ai_edge_litert", "ai_edge_litert.interpreter"),
+    "tflite-runtime": ("tflite_runtime", "tflite_runtime.interpreter"),
+    "pycoral": ("pycoral", "pycoral.utils.edgetpu"),
+}
+AUTO = "auto"
+USUAL_LIBRARY = "libedgetpu.so.1"
 
 
 class Interpreter(Protocol):
@@ -34,24 +41,42 @@ class Interpreter(Protocol):
 
 
 class Runtime:
-    """One imported TFLite runtime."""
+    """One imported TFLite runtime: the one that is named, or with `auto` the first that is here."""
 
-    def __init__(self) -> None:
+    def __init__(self, wanted: str = AUTO) -> None:
         tried = []
-        for package, module in CANDIDATES:
-            try:
-                self._module = importlib.import_module(module)
-            except ImportError as error:
-                tried.append(f"{package}: {error}")
+        for name, (package, module) in CANDIDATES.items():
+            if wanted not in (AUTO, name):
                 continue
+            try:
+                imported = importlib.import_module(module)
+                # pycoral's module holds the interpreters of tflite-runtime, which it is built on
+                self._module = importlib.import_module("tflite_runtime.interpreter") if name == "pycoral" else imported
+            except (ImportError, AttributeError) as error:  # AttributeError: a compiled part made for another numpy
+                tried.append(f"{name}: {error}")
+                continue
+            self._pycoral = imported if name == "pycoral" else None
             self.name = package
             self.version = str(getattr(importlib.import_module(package), "__version__", "unknown"))
             return
-        raise ImportError("no TFLite runtime here (" + "; ".join(tried) + "); pip install ai-edge-litert")
+        what = "no TFLite runtime" if wanted == AUTO else f"no {wanted}"
+        cure = "ai-edge-litert" if wanted == AUTO else wanted
+        raise ImportError(f"{what} here ({'; '.join(tried)}); pip install {cure}")
 
-    def interpreter(self, path: str, threads: int) -> Interpreter:
+    def delegate(self, library: str, device: str) -> object:
+        """Load the Edge TPU's library, which opens the device. Raises what the runtime raises (ValueError, OSError)."""
+        options = {"device": device} if device else {}
+        if self._pycoral is not None and library == USUAL_LIBRARY:
+            return self._pycoral.load_edgetpu_delegate(options)
+        return self._module.load_delegate(library, options)
+
+    def interpreter(self, path: str, threads: int, delegate: Optional[object]) -> Interpreter:
         """Build an interpreter with its tensors allocated. Raises what the runtime raises, ValueError as a rule."""
-        interpreter = cast("Interpreter", self._module.Interpreter(model_path=path, num_threads=threads))
+        delegates = None if delegate is None else [delegate]
+        interpreter = cast(
+            "Interpreter",
+            self._module.Interpreter(model_path=path, num_threads=threads, experimental_delegates=delegates),
+        )
         interpreter.allocate_tensors()
         return interpreter
 

@@ -64,12 +64,21 @@ class Ready:
 
 
 @dataclass(frozen=True)
+class UseDelegate:
+    """Daemon: load the Edge TPU's library, and with it the device; empty: the first one. Answered with `Done`."""
+
+    library: str
+    device: str
+
+
+@dataclass(frozen=True)
 class Load:
-    """Daemon: build an interpreter for the file at `path` in `slot`."""
+    """Daemon: build an interpreter for the file at `path` in `slot`; `delegate`: with the one that was loaded."""
 
     slot: int
     path: str
     threads: int
+    delegate: bool
 
 
 @dataclass(frozen=True)
@@ -119,14 +128,19 @@ class Measured:
 
 @dataclass(frozen=True)
 class Failed:
-    """Worker: what was asked did not work. `kind`: `runtime` (nothing runs here) or `model` (this file is at fault)."""
+    """Worker: what was asked did not work.
+
+    `kind`: `runtime` (nothing runs here), `delegate` (the Edge TPU cannot be had) or `model` (this file is at fault).
+    """
 
     kind: str
     error: str
 
 
-Message = Union[Ready, Load, Loaded, Map, Done, Unload, Measure, Measured, Failed]
-_KINDS = {kind.__name__: kind for kind in (Ready, Load, Loaded, Map, Done, Unload, Measure, Measured, Failed)}
+Message = Union[Ready, UseDelegate, Load, Loaded, Map, Done, Unload, Measure, Measured, Failed]
+_KINDS = {
+    kind.__name__: kind for kind in (Ready, UseDelegate, Load, Loaded, Map, Done, Unload, Measure, Measured, Failed)
+}
 
 
 def encode(message: Message) -> bytes:
@@ -158,8 +172,8 @@ def decode(packet: bytes) -> Message:
 
 def _check(value: object, wanted: str) -> None:
     """Compare a field with its annotation: a dataclass takes anything."""
-    plain = {"int": int, "str": str, "float": float}.get(wanted)
-    if plain is not None and (not isinstance(value, plain) or isinstance(value, bool)):
+    plain = {"int": int, "str": str, "float": float, "bool": bool}.get(wanted)
+    if plain is not None and (not isinstance(value, plain) or isinstance(value, bool) != (plain is bool)):
         raise WireError(f"{value!r} is not {wanted}")
 
 
