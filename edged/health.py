@@ -8,15 +8,17 @@ import shutil
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import psutil
 
+from edged.board import ROOT, read_board
+from edged.engine.edgetpu import hottest_edge_tpu_c
 from edged.mqtt.messages import CameraHealth, Health, InferenceHealth, Latency, MqttHealth, SystemHealth
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
+    from pathlib import Path
 
     from edged.camera.camera import Camera
     from edged.engine.engine import Engine, EngineState
@@ -24,7 +26,6 @@ if TYPE_CHECKING:
     from edged.pipeline import Pipeline
 
 WINDOW_SECONDS = 5.0
-CPU_TEMPERATURE = Path("/sys/class/thermal/thermal_zone0/temp")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,13 +41,27 @@ class HealthReporter:
 
     Rates are those of the last window of `WINDOW_SECONDS` or more: a report that a change of state calls for, a moment
     after the one before, repeats them.
+
+    `share` gives the part of the frames that heat leaves (`HeatGovernor`), from any thread; `root` is where /sys and
+    /dev begin.
     """
 
-    def __init__(self, cameras: Mapping[str, Camera], engine: Engine, pipeline: Pipeline, state_folder: Path) -> None:
+    def __init__(  # noqa: PLR0913  one for each part that it asks
+        self,
+        cameras: Mapping[str, Camera],
+        engine: Engine,
+        pipeline: Pipeline,
+        state_folder: Path,
+        *,
+        share: Callable[[], float] = lambda: 1.0,
+        root: Path = ROOT,
+    ) -> None:
         self._cameras = cameras
         self._engine = engine
         self._pipeline = pipeline
         self._state_folder = state_folder
+        self._share = share
+        self._root = root
         self._started = self._window = time.monotonic()
         self._counts = pipeline.counts()
         self._processes: dict[int, psutil.Process] = {}
@@ -60,12 +75,15 @@ class HealthReporter:
         if now - self._window >= WINDOW_SECONDS:
             self._figures = self._measure(now - self._window, processes)
             self._window = now
-        cameras = {}
+        cameras, unchanged = {}, self._pipeline.unchanged()
         for name, camera in self._cameras.items():
             state = camera.state
             fps = self._figures.fps.get(name, 0.0)
-            cameras[name] = CameraHealth(state.state, state.reason, fps, state.frames, state.dropped, state.reconnects)
+            cameras[name] = CameraHealth(
+                state.state, state.reason, fps, state.frames, state.dropped, state.reconnects, unchanged.get(name, 0)
+            )
         latency = _percentiles(self._pipeline.latencies())
+        board = read_board(self._root)
         return Health(
             time=datetime.now(UTC),
             uptime_s=now - self._started,
@@ -75,14 +93,18 @@ class HealthReporter:
             system=SystemHealth(
                 memory_mb=_sum(process.memory_full_info().pss / 2**20 for process in processes),
                 cpu_percent=self._figures.cpu_percent,
-                temperature_c=_temperature(),
+                temperature_c=board.temperature_c,
+                edgetpu_temperature_c=hottest_edge_tpu_c(self._root),
+                slowed=self._share() < 1.0,
+                throttled=board.throttled,
+                under_voltage=board.under_voltage,
                 disk_free_mb=_disk_free_mb(self._state_folder),
             ),
         )
 
     def _family(self, engine: EngineState) -> list[psutil.Process]:
-        """This process and its worker; the objects are kept, since each measures its own processor time."""
-        pids = [os.getpid()] + ([engine.pid] if engine.pid else [])
+        """This process and its workers; the objects are kept, since each measures its own processor time."""
+        pids = [os.getpid(), *engine.pids]
         known = self._processes
         self._processes = {}
         for pid in pids:
@@ -92,7 +114,7 @@ class HealthReporter:
 
     def _measure(self, seconds: float, processes: list[psutil.Process]) -> _Figures:
         counts = self._pipeline.counts()
-        fps = {name: (count - self._counts[name]) / seconds for name, count in counts.items()}
+        fps = {name: max(0, count - self._counts.get(name, 0)) / seconds for name, count in counts.items()}
         self._counts = counts
         return _Figures(fps, _sum(process.cpu_percent(None) for process in processes))
 
@@ -115,13 +137,6 @@ def _percentiles(latencies: list[float]) -> Latency:
     ordered = sorted(latencies)
     p50, p95, p99 = (ordered[min(len(ordered) - 1, int(len(ordered) * share))] for share in (0.5, 0.95, 0.99))
     return Latency(p50, p95, p99)
-
-
-def _temperature() -> float | None:
-    try:
-        return int(CPU_TEMPERATURE.read_text("ascii")) / 1000
-    except (OSError, ValueError):  # this board has no such sensor
-        return None
 
 
 def _disk_free_mb(folder: Path) -> float | None:

@@ -14,12 +14,13 @@ from edged.classifier import Classifier, LabelOptions
 from edged.engine.engine import EngineDownError
 from edged.errors import BadImageError, ModelError, WorkerError
 from edged.labeling.label import Result, Timing
+from edged.motion import MotionGate, MotionOptions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from edged.camera.camera import Newest
     from edged.camera.frame import Frame
+    from edged.camera.newest import Newest
 
 log = logging.getLogger(__name__)
 
@@ -31,17 +32,29 @@ MOST_SAID = 1000  # unreadable files that are told apart in the log
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """What one camera's labels are made of: the part of the picture, and which labels."""
+    """What one camera's labels are made of: the part of the picture, which labels, and which frames."""
 
     region: Region = WHOLE
     options: LabelOptions = field(default_factory=LabelOptions)
+    motion: MotionOptions = field(default_factory=MotionOptions)
+
+
+@dataclass(slots=True)
+class _Seen:
+    """One camera, and what became of its frames."""
+
+    view: View
+    gate: MotionGate
+    labelled: int = 0
+    unchanged: int = 0
 
 
 class Pipeline:
     """Labels the newest frames of all cameras in turn, with one classifier.
 
     `load` gives it, in this thread, so that everything else runs meanwhile; None means that the daemon is to stop.
-    `offer` gets every result, in this thread: it must not block.
+    `offer` gets every result, in this thread: it must not block. `beat` is called at every turn of the loop, at least
+    every `IDLE_SECONDS` besides the time that the engine takes.
     """
 
     def __init__(
@@ -50,26 +63,50 @@ class Pipeline:
         load: Callable[[], Classifier | None],
         views: Mapping[str, View],
         offer: Callable[[Result, Frame], None],
+        beat: Callable[[], None] = lambda: None,
     ) -> None:
         self._newest = newest
         self._load = load
-        self._views = views
         self._offer = offer
+        self._beat = beat
         self._stop = threading.Event()
         self._latencies: deque[float] = deque(maxlen=REMEMBERED_LATENCIES)
-        self._counts = dict.fromkeys(views, 0)
+        self.classifier: Classifier | None = None  # once it is loaded
+        self._seen: dict[str, _Seen] = {}
         self._bad: set[str] = set()
+        self.set_views(views)
+
+    def set_views(self, views: Mapping[str, View]) -> None:
+        """Look at these cameras, like this, from the next frame on. Frames of others are left alone."""
+        before = self._seen
+        after = {}
+        for camera, view in views.items():
+            known = before.get(camera)
+            if known is None:
+                seen = _Seen(view, MotionGate(view.motion))
+            else:  # labels made by another view do not stand
+                gate = known.gate if known.view == view else MotionGate(view.motion)
+                seen = _Seen(view, gate, known.labelled, known.unchanged)
+            after[camera] = seen
+        self._seen = after  # one reference: the loop sees the old or the new
 
     def run(self) -> None:
         """Label until `stop` is called. Raises ModelError when the model cannot be used."""
-        classifier = self._load()
+        classifier = self.classifier = self._load()
         while classifier is not None and not self._stop.is_set():
+            self._beat()
             taken = self._newest.take(IDLE_SECONDS)
             if taken is None:
                 continue
             camera, frame = taken
+            seen = self._seen.get(camera)
+            if seen is None:  # the configuration has lost this camera meanwhile
+                continue
             try:
-                result = self._label(classifier, camera, frame)
+                if not seen.gate.differs(frame.picture, seen.view.region, frame.captured):
+                    seen.unchanged += 1
+                    continue
+                result = self._label(classifier, seen.view, camera, frame)
             except EngineDownError as error:
                 self._newest.put_back(camera, frame)
                 self._stop.wait(min(error.retry_in, IDLE_SECONDS))
@@ -78,8 +115,9 @@ class Pipeline:
             except (BadImageError, ModelError) as error:
                 self._leave_out(camera, frame, str(error))
             else:
+                seen.gate.labelled()
                 self._latencies.append(result.timing.total)
-                self._counts[camera] += 1
+                seen.labelled += 1
                 self._offer(result, frame)
 
     def stop(self) -> None:
@@ -93,10 +131,13 @@ class Pipeline:
 
     def counts(self) -> dict[str, int]:
         """Frames labelled since the start, by camera."""
-        return dict(self._counts)
+        return {camera: seen.labelled for camera, seen in self._seen.items()}
 
-    def _label(self, classifier: Classifier, camera: str, frame: Frame) -> Result:
-        view = self._views[camera]
+    def unchanged(self) -> dict[str, int]:
+        """Frames not labelled since the start, as nothing had moved in them, by camera. The last labels stand."""
+        return {camera: seen.unchanged for camera, seen in self._seen.items()}
+
+    def _label(self, classifier: Classifier, view: View, camera: str, frame: Frame) -> Result:
         done = classifier.classify(frame.picture, view.options, view.region)
         total = time.monotonic() - frame.captured
         timing = Timing(done.preprocess * MILLI, done.inference * MILLI, total * MILLI)

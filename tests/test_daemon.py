@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
+import sys
 import time
 from typing import TYPE_CHECKING
 
+import psutil
 import pytest
 from support.daemon import Daemon, labels, wait_for_labels
 from support.mosquitto import Mosquitto, Subscriber, free_port
@@ -49,11 +52,24 @@ def test_status_is_offline_by_the_last_will_after_sigkill(daemon: Daemon, subscr
     worker.wait(2)  # it does not outlive its daemon
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP])
-def test_ctrl_c_and_a_closed_terminal_stop_in_order(
-    daemon: Daemon, subscriber: Subscriber, number: signal.Signals
+def test_ctrl_c_stops_in_order(daemon: Daemon, subscriber: Subscriber) -> None:
+    assert daemon.stop(signal.SIGINT) == 0
+    assert subscriber.on("edged/test/status")[-1] == b"offline"
+
+
+def test_a_terminal_that_is_closed_stops_it_where_otherwise_sighup_reloads(
+    tmp_path: Path, broker: Mosquitto, subscriber: Subscriber, photos: Path
 ) -> None:
-    assert daemon.stop(number) == 0
+    ours, theirs = os.openpty()
+    daemon = Daemon(tmp_path, broker.port, f"  a: {{source: {photos}, fps: 20}}")
+    with psutil.Popen([sys.executable, "-m", "edged", "run", "-c", daemon.config], stderr=theirs) as it:
+        os.close(theirs)
+        wait_for_labels(subscriber, START_SECONDS)
+        it.send_signal(signal.SIGHUP)
+        wait_for_labels(subscriber, START_SECONDS, more=5)
+        os.close(ours)
+        it.send_signal(signal.SIGHUP)
+        assert it.wait(5) == 0
     assert subscriber.on("edged/test/status")[-1] == b"offline"
 
 

@@ -43,6 +43,8 @@ def test_it_holds_the_base_model_and_the_configurations_and_no_build_scripts(unp
         "LICENSE.labels",
     }
     assert {path.name for path in (data / "config").iterdir()} == {"demo.yaml", "edged.yaml"}
+    units = {"60-edged.rules", "edged.service", "edged.sysusers", "edged.tmpfiles"}
+    assert {path.name for path in (data / "systemd").iterdir()} == units
     for path in data.rglob("*"):
         if path.is_file():
             assert path.read_bytes() == (ROOT / path.relative_to(data)).read_bytes()

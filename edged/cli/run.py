@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 DESCRIPTION = """\
 Runs the daemon in the foreground; what it has to say goes to stderr. The first SIGTERM or Ctrl-C stops it in order,
-the second at once."""
+the second at once. SIGHUP reads the configuration again: cameras that it does not touch go on."""
 
 EPILOG = """\
 examples:
@@ -35,9 +35,10 @@ def run(args: argparse.Namespace) -> int:
     from edged.logs import configure_logging  # noqa: PLC0415
 
     configure_logging(args.log_level, as_json=args.log_json)
-    config = load_config(find_config(args.config))
+    path = find_config(args.config)
+    config = load_config(path)
 
     from edged.daemon import run_daemon  # noqa: PLC0415  heavy: a wrong configuration is said before it
 
-    run_daemon(config)
+    run_daemon(config, reload=lambda: load_config(path))
     return 0

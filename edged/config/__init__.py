@@ -7,6 +7,7 @@ from edged.config.mqtt import MqttConfig, TlsConfig
 from edged.config.schema import (
     Config,
     EdgeTpuConfig,
+    HeatConfig,
     HomeAssistantConfig,
     InferenceConfig,
     ModelConfig,
@@ -23,6 +24,7 @@ __all__ = [
     "Config",
     "EdgeTpuConfig",
     "Finding",
+    "HeatConfig",
     "HomeAssistantConfig",
     "InferenceConfig",
     "LabelsConfig",

@@ -77,9 +77,9 @@ class MotionConfig(Section):
     """A frame that hardly differs from the last labelled one is not labelled."""
 
     threshold: Fraction = 0.0
-    """0: every frame is labelled."""
+    """The least share of the picture that must have changed; 0: every frame is labelled."""
     max_interval: PositiveDuration = 10.0
-    """At least one frame in this time is labelled all the same."""
+    """After so long, a frame is labelled all the same."""
 
 
 class PresenceConfig(Section):

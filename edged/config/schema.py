@@ -82,6 +82,13 @@ class InferenceConfig(Section):
     load_deadline: PositiveDuration = 30.0
     python: FilePath | None = None
     """Another interpreter to run inference in."""
+    runtime: Annotated[
+        Literal["auto", "ai-edge-litert", "tflite-runtime", "pycoral"],
+        allowed("auto, ai-edge-litert, tflite-runtime or pycoral"),
+    ] = "auto"
+    """Which TFLite runtime; auto: the first of these that the interpreter has."""
+    memory: Annotated[int, Field(ge=64, le=1_000_000), allowed("a whole number of megabytes from 64")] = 1024
+    """Megabytes that the worker may take for itself; a model that wants more costs the worker its life, no more."""
     edgetpu: EdgeTpuConfig = Field(default_factory=EdgeTpuConfig)
 
 
@@ -139,6 +146,17 @@ def _some_camera(cameras: dict[str, CameraConfig]) -> dict[str, CameraConfig]:
     return cameras
 
 
+class HeatConfig(Section):
+    """Fewer frames before the board gets so hot that it slows itself down."""
+
+    slow_from: Annotated[
+        float | None, Field(ge=20, le=120, allow_inf_nan=False), allowed("degrees Celsius from 20 to 120, or null")
+    ] = 75.0
+    """From this temperature on, fewer frames are labelled. null: never."""
+    least: Annotated[float, Field(gt=0, le=1, allow_inf_nan=False), allowed("a share above 0 and up to 1")] = 0.2
+    """At least this share of each camera's `fps` is labelled, however hot it is."""
+
+
 class Config(Section):
     """All of edged.yaml."""
 
@@ -156,5 +174,6 @@ class Config(Section):
     registry: RegistryConfig | None = None
     web: WebConfig = Field(default_factory=WebConfig)
     home_assistant: HomeAssistantConfig = Field(default_factory=HomeAssistantConfig)
+    heat: HeatConfig = Field(default_factory=HeatConfig)
     state: FilePath = Path("/var/lib/edged")
     """The folder of what must outlive a restart."""

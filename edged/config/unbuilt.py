@@ -17,8 +17,6 @@ UNBUILT: Final = (
     "home_assistant",
     "model.channel",
     "model.members",
-    "inference.edgetpu",
-    "cameras.*.motion",
     "cameras.*.presence",
     "cameras.*.image",
     "cameras.*.labels.detail",
@@ -28,14 +26,11 @@ UNBUILT: Final = (
 
 def unbuilt(config: Config) -> list[str]:
     """A sentence for every part that was given and has no effect in this version."""
-    sentences = [
+    return [
         f"{path}: has no effect in this version"
         for path in given_sections(config)
         if any(_matches(path, pattern) for pattern in UNBUILT)
     ]
-    if config.inference.device == "edgetpu":
-        sentences.append("inference.device: edgetpu has no effect in this version: the CPU infers")
-    return sentences
 
 
 def _matches(path: str, pattern: str) -> bool:

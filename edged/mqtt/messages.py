@@ -76,7 +76,10 @@ def label_payload(result: Result) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class CameraHealth:
-    """How one camera is. `reason` says why it is in a state that is not well, else None."""
+    """How one camera is. `reason` says why it is in a state that is not well, else None.
+
+    `unchanged` counts frames that were not labelled, since nothing in them had moved.
+    """
 
     state: str
     reason: str | None
@@ -84,6 +87,7 @@ class CameraHealth:
     frames: int
     dropped: int
     reconnects: int
+    unchanged: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,11 +121,13 @@ class MqttHealth:
 
 @dataclass(frozen=True, slots=True)
 class SystemHealth:
-    """How the machine is; None for what it does not tell."""
+    """How the machine is; None for what it does not tell. `slowed`: fewer frames are labelled, because of heat."""
 
     memory_mb: float | None = None
     cpu_percent: float | None = None
     temperature_c: float | None = None
+    edgetpu_temperature_c: float | None = None
+    slowed: bool = False
     throttled: bool | None = None
     under_voltage: bool | None = None
     disk_free_mb: float | None = None
@@ -158,7 +164,7 @@ class Health:
             tuple(sorted((name, camera.state, camera.reason) for name, camera in self.cameras.items())),
             (self.inference.device, self.inference.reason),
             self.mqtt.protocol,
-            (self.system.throttled, self.system.under_voltage),
+            (self.system.throttled, self.system.under_voltage, self.system.slowed),
         )
 
 

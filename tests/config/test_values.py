@@ -54,6 +54,8 @@ def test_defaults_are_those_of_the_contract() -> None:
             "deadline": 5.0,
             "load_deadline": 30.0,
             "python": None,
+            "runtime": "auto",
+            "memory": 1024,
             "edgetpu": {"library": "libedgetpu.so.1", "device": ""},
         },
         "cameras": {
@@ -84,6 +86,7 @@ def test_defaults_are_those_of_the_contract() -> None:
         },
         "web": {"listen": "127.0.0.1:8765", "token_file": None},
         "home_assistant": {"discovery": True, "prefix": "homeassistant"},
+        "heat": {"slow_from": 75.0, "least": 0.2},
         "state": "/var/lib/edged",
     }
     assert camera("presence: {cat: }").presence["cat"].model_dump() == {
@@ -305,14 +308,11 @@ home_assistant: {discovery: true}
     assert [sentence.partition(":")[0] for sentence in unbuilt(config)] == [
         "model.channel",
         "model.members",
-        "inference.edgetpu",
         "cameras.porch.labels.detail",
         "cameras.porch.image",
-        "cameras.porch.motion",
         "cameras.porch.presence",
         "registry",
         "home_assistant",
-        "inference.device",
     ]
     assert "cameras.porch.presence.motion" in given_sections(config)
     assert "web" not in given_sections(config)

@@ -126,7 +126,7 @@ def test_every_health_is_strict_json_of_the_promised_shape(health: Health) -> No
     assert list(parsed) == ["schema", "time", "uptime_s", "cameras", "inference", "mqtt", "system"]
     assert isinstance(parsed["cameras"], dict)
     for camera in parsed["cameras"].values():
-        assert list(camera) == ["state", "reason", "fps", "frames", "dropped", "reconnects"]
+        assert list(camera) == ["state", "reason", "fps", "frames", "dropped", "reconnects", "unchanged"]
 
 
 def test_health_has_every_key_of_the_contract() -> None:
@@ -135,7 +135,15 @@ def test_health_has_every_key_of_the_contract() -> None:
         "time": "2026-11-23T12:00:00.123Z",
         "uptime_s": 61.235,
         "cameras": {
-            "porch": {"state": "running", "reason": None, "fps": 5.0, "frames": 1234, "dropped": 2, "reconnects": 0}
+            "porch": {
+                "state": "running",
+                "reason": None,
+                "fps": 5.0,
+                "frames": 1234,
+                "dropped": 2,
+                "reconnects": 0,
+                "unchanged": 0,
+            }
         },
         "inference": {
             "device": "cpu",
@@ -148,6 +156,8 @@ def test_health_has_every_key_of_the_contract() -> None:
             "memory_mb": 101.5,
             "cpu_percent": 12.0,
             "temperature_c": 48.3,
+            "edgetpu_temperature_c": None,
+            "slowed": False,
             "throttled": False,
             "under_voltage": False,
             "disk_free_mb": 9000.0,

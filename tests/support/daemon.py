@@ -35,6 +35,8 @@ class Daemon:
             "utf-8",
         )
         self.arguments = arguments
+        self.program: tuple[str, ...] = ("-m", "edged")
+        self.environment: dict[str, str] = {}
         self._process: psutil.Popen | None = None
 
     def __enter__(self) -> Self:
@@ -60,10 +62,10 @@ class Daemon:
         """Start it; does not wait."""
         with (self._folder / "edged.log").open("ab") as log:
             self._process = psutil.Popen(
-                [sys.executable, "-m", "edged", "run", "-c", str(self.config), *self.arguments],
+                [sys.executable, *self.program, "run", "-c", str(self.config), *self.arguments],
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                env={**os.environ, "PYTHONWARNINGS": "default"},
+                env={**os.environ, "PYTHONWARNINGS": "default", **self.environment},
             )
 
     def worker(self) -> psutil.Process:

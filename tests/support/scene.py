@@ -6,7 +6,8 @@ import threading
 import time
 from typing import TYPE_CHECKING, Self
 
-from edged.camera.camera import Camera, CameraOptions, Newest
+from edged.camera.camera import Camera, CameraOptions
+from edged.camera.newest import Newest
 from edged.camera.picture import PackedPicture
 from edged.camera.source import Pace, Shot, Source, SourceOptions
 from edged.errors import SourceError

@@ -1,0 +1,73 @@
+"""A new configuration for a daemon that runs: camera by camera, no frame lost of those that stay as they were."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from edged.config import Config
+from edged.errors import ConfigError
+from edged.fleet import views
+from edged.threads import in_thread
+
+if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Callable, Mapping
+
+    from edged.classifier import Classifier
+    from edged.config import CameraConfig
+    from edged.fleet import Fleet
+    from edged.pipeline import Pipeline
+    from edged.systemd import Supervisor
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Reloader:
+    """Reads the configuration again and has the parts take it on.
+
+    `running` is the one that the daemon was started with: what cannot change alive is compared with it.
+    """
+
+    read: Callable[[], Config]
+    running: Config
+    fleet: Fleet
+    pipeline: Pipeline
+    supervisor: Supervisor
+
+    async def run(self, asked: asyncio.Event) -> None:
+        """Every time that `asked` is set."""
+        while True:
+            await asked.wait()
+            asked.clear()
+            self.supervisor.reloading()
+            try:
+                self._take_on(await in_thread(self.read, "reload"))
+            except ConfigError as error:
+                for finding in str(error).splitlines():
+                    log.error("reload: %s", finding)  # noqa: TRY400  a finding for people, no trace
+                log.error("reload: refused, the configuration that was stays")  # noqa: TRY400  as above
+            except RuntimeError as error:  # no thread is to be had now
+                log.error("reload: not done, ask for it again: %s", error)  # noqa: TRY400  as above
+            self.supervisor.ready()
+
+    def _take_on(self, fresh: Config) -> None:
+        self.pipeline.set_views(views(fresh.cameras))
+        done = self.fleet.apply(fresh.cameras)
+        if self.pipeline.classifier is not None:
+            warn_of_unknown_labels(self.pipeline.classifier, fresh.cameras)
+        log.info("reload: %s", "; ".join(done) or "no camera has changed")
+        parts = [part for part in Config.model_fields if part != "cameras"]
+        waiting = [part for part in parts if getattr(fresh, part) != getattr(self.running, part)]
+        if waiting:
+            log.warning("reload: the changes of %s wait for a restart", ", ".join(waiting))
+
+
+def warn_of_unknown_labels(classifier: Classifier, cameras: Mapping[str, CameraConfig]) -> None:
+    """Say which of the allowed and denied labels the model does not have."""
+    for name, camera in cameras.items():
+        unknown = classifier.unknown_names(frozenset(camera.labels.allow) | frozenset(camera.labels.deny))
+        if unknown:
+            log.warning("camera %s: the model has no label %s", name, ", ".join(unknown))
