@@ -78,6 +78,14 @@ def test_configuration_names_the_model_whatever_its_path(tmp_path: Path, name: s
     assert [str(address) for address in config.mqtt.addresses] == ["127.0.0.1:1"]
 
 
+def test_configuration_has_so_many_cameras_of_one_folder(tmp_path: Path) -> None:
+    config = load_config(
+        benchmark.write_configuration(tmp_path, model="base", port=1, photos=tmp_path, cameras=3, fps=9)
+    )
+    assert list(config.cameras) == ["photos", "photos-2", "photos-3"]
+    assert {(camera.source, camera.fps) for camera in config.cameras.values()} == {(str(tmp_path), 9)}
+
+
 def test_process_that_does_not_end_is_killed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(benchmark, "END_SECONDS", 0.2)
     deaf = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('deaf', flush=True); signal.pause()"

@@ -1,0 +1,41 @@
+"""The model: is it whole, and is there a file for the Edge TPU where one is attached?"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from edged.doctor.check import Check
+from edged.engine.accelerator import BEST_TWIN
+from edged.engine.edgetpu import find_edge_tpus
+from edged.errors import ModelError
+from edged.models.package import BASE, find_model, open_package
+
+if TYPE_CHECKING:
+    from edged.doctor.machine import Machine
+
+NAME: Final = "model"
+NO_TWIN: Final = (
+    f"edged models install {BEST_TWIN}\n"
+    "(in a later version; until then the CPU labels, or give a package with a *_edgetpu.tflite as model.path)"
+)
+
+
+def look_at_model(machine: Machine) -> list[Check]:
+    """Whether the configured model can be used, and on what."""
+    model = machine.model
+    if model.path is None and model.name != BASE:
+        text = f"there is no model {model.name!r} on this device: the base model labels, or nothing does"
+        return [Check(NAME, "problem", text, "name base in model.name, or give a package or a .tflite as model.path")]
+    try:
+        package = open_package(find_model(BASE) if model.path is None else find_model(str(model.path)))
+    except ModelError as error:
+        cure = "install edged anew" if model.path is None else "model.path: name a package's folder or a .tflite file"
+        return [Check(NAME, "problem", str(error), cure)]
+    text = f"{package.ref.name} {package.ref.version}"
+    attached = find_edge_tpus(machine.root)
+    if not all(member.cpu for member in package.members) and not attached:
+        cure = "attach an Edge TPU, or give a package that has a file for the CPU as well"
+        return [Check(NAME, "problem", f"{text} is compiled for the Edge TPU alone, and none is attached", cure)]
+    if machine.edge_tpu_matters(attached) and not any(member.edgetpu for member in package.members):
+        return [Check(NAME, "warning", f"{text} has no file for the Edge TPU, so the CPU labels", NO_TWIN)]
+    return [Check(NAME, "ok", text)]
