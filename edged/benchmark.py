@@ -93,7 +93,7 @@ def measure(model: str, *, seconds: float, threads: int, progress: Callable[[str
 
 def _compare(engine: Engine, classifier: Classifier, seconds: float) -> tuple[float, float]:
     """Median seconds of bare `invoke()` and of frame to labels, a block of each in turn."""
-    camera = _Camera()
+    camera = MemoryCamera()
     bare: list[float] = []
     whole: list[float] = []
     end = time.monotonic() + seconds
@@ -112,7 +112,7 @@ def _throughput(classifier: Classifier, worker: psutil.Process, seconds: float) 
 
     The processor time is read at the beginning and the end alone: the kernel counts it in hundredths of a second.
     """
-    camera = _Camera()
+    camera = MemoryCamera()
     frames, spent, writing = 0, 0.0, 0.0
     before = _cpu_seconds(worker)
     end = time.monotonic() + seconds
@@ -132,12 +132,12 @@ def _cpu_seconds(worker: psutil.Process) -> float:
     return time.process_time() + used.user + used.system
 
 
-class _Camera:
-    """Frames in memory that come as from a decoder: written a moment ago, into one of a few buffers in turn."""
+class MemoryCamera:
+    """1080p frames in memory that come as from a decoder: written a moment ago, into one of a few buffers in turn."""
 
     def __init__(self) -> None:
-        self._sources = _pictures()
-        self._buffers = _pictures()[:BUFFERS]
+        self._sources = moving_pictures()
+        self._buffers = moving_pictures()[:BUFFERS]
         self._number = 0
 
     def next(self) -> YuvPicture:
@@ -153,7 +153,7 @@ def _planes(picture: YuvPicture) -> list[Pixels]:
     return [plane for plane in (picture.y, picture.u, picture.v) if plane is not None]
 
 
-def _pictures() -> list[YuvPicture]:
+def moving_pictures() -> list[YuvPicture]:
     """Smooth, moving 1080p frames; a classifier's time does not depend on what is in them."""
     row = np.linspace(0, 255, WIDTH)
     column = np.linspace(0, 255, HEIGHT)[:, np.newaxis]
@@ -166,16 +166,23 @@ def _pictures() -> list[YuvPicture]:
     return pictures
 
 
-def daemon_memory_mb(model: str, threads: int) -> float:
-    """Run a daemon with one folder camera and no broker within reach, and read its memory and its worker's."""
+def write_photos(folder: Path) -> None:
+    """Two 1080p JPEGs."""
+    folder.mkdir(parents=True)
+    for number, picture in enumerate(moving_pictures()[:2]):
+        cv2.imwrite(str(folder / f"{number}.jpg"), picture.render(picture.size)[:, :, ::-1])
+
+
+def daemon_memory_mb(model: str, threads: int, cameras: int = 1) -> float:
+    """Run a daemon with folder cameras and no broker within reach, and read its memory and its worker's."""
     with tempfile.TemporaryDirectory(prefix="edged-bench-") as temporary:
         folder = Path(temporary)
         photos = folder / "photos"
-        photos.mkdir()
-        for number, picture in enumerate(_pictures()[:2]):
-            cv2.imwrite(str(photos / f"{number}.jpg"), picture.render(picture.size)[:, :, ::-1])
+        write_photos(photos)
         nobody = 9  # a port where no broker is
-        configuration = write_configuration(folder, model=model, port=nobody, photos=photos, threads=threads)
+        configuration = write_configuration(
+            folder, model=model, port=nobody, photos=photos, threads=threads, cameras=cameras
+        )
         with running(sys.executable, "-m", "edged", "run", "-c", configuration, "--log-level", "error") as daemon:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 code = daemon.wait(SETTLE_SECONDS)
@@ -185,16 +192,27 @@ def daemon_memory_mb(model: str, threads: int) -> float:
             return sum(member.memory_full_info().pss for member in family) / 2**20
 
 
-def write_configuration(folder: Path, *, model: str, port: int, photos: Path, threads: int | None = None) -> Path:
-    """A configuration in `folder`: one camera, the photos at 5 frames per second; a broker's port on loopback."""
+def write_configuration(  # noqa: PLR0913  what one benchmark's daemon has other than the next one's
+    folder: Path,
+    *,
+    model: str,
+    port: int,
+    photos: Path,
+    threads: int | None = None,
+    cameras: int = 1,
+    fps: float = 5.0,
+    deadline: float = 5.0,
+) -> Path:
+    """A configuration in `folder`: cameras that all read the photos, and a broker's port on loopback."""
+    names = ["photos", *(f"photos-{number}" for number in range(2, cameras + 1))]
     configuration = {
         "device": "bench",
         "mqtt": {"host": "127.0.0.1", "port": port},
         "web": {"listen": None},
         "model": {"name": "base"} if model == "base" else {"path": str(find_model(model).absolute())},
-        "inference": {"threads": threads or "auto"},
+        "inference": {"threads": threads or "auto", "deadline": deadline},
         "state": str(folder),
-        "cameras": {"photos": {"source": str(photos), "fps": 5}},
+        "cameras": {name: {"source": str(photos), "fps": fps} for name in names},
     }
     path = folder / "edged.yaml"
     text = json.dumps(configuration, ensure_ascii=False).replace("${", "$${")  # JSON is YAML; `${` would be a variable

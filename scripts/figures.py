@@ -7,20 +7,16 @@ neighbours drift; each figure is the median of the rounds.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
-import os
-import shutil
-import socket
 import statistics
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 from typing import Any
 
-from paho.mqtt.client import Client, MQTTMessage
-from paho.mqtt.enums import CallbackAPIVersion
+from live import Broker, Listener, run_command, say
 
 from edged.benchmark import running, write_configuration
 from edged.demo.media import find_media
@@ -30,11 +26,6 @@ CHECKOUT = Path(__file__).resolve().parents[1]
 PLAIN_PYTHON = CHECKOUT / ".venv-plain/bin/python"
 DEADLINE_SECONDS = 60.0
 FIRST_LABEL_RUNS = 5
-
-
-def say(text: str) -> None:
-    """Tell the person who waits."""
-    print(f"bench: {text}", file=sys.stderr, flush=True)
 
 
 def output_of(*command: str | Path) -> dict[str, Any]:
@@ -60,67 +51,17 @@ def model_file(model: str) -> Path:
     return open_package(find_model(model)).members[0].file
 
 
-def free_port() -> int:
-    """A port that nobody listens on now."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port: int = server.getsockname()[1]
-        return port
-
-
 def first_label_seconds(model: str) -> float:
     """From the start of `edged run` to the first label on a real broker's topic: what systemd's start looks like."""
     media = find_media()
     if media is None:
         sys.exit("bench: the sample photos are not here: python -m edged.demo.media")
-    port = free_port()
     with tempfile.TemporaryDirectory(prefix="edged-bench-") as temporary:
         folder = Path(temporary)
-        (folder / "mosquitto.conf").write_text(f"listener {port} 127.0.0.1\nallow_anonymous true\n", "utf-8")
-        configuration = write_configuration(folder, model=model, port=port, photos=media.photos)
-        mosquitto = shutil.which("mosquitto", path=f"{os.environ['PATH']}:/usr/sbin")
-        if mosquitto is None:
-            sys.exit("bench: there is no mosquitto: apt-get install mosquitto")
-        with running(mosquitto, "-c", folder / "mosquitto.conf", stderr=subprocess.DEVNULL):
-            return _until_first_label(port, configuration)
-
-
-def _until_first_label(port: int, configuration: Path) -> float:
-    arrived: list[float] = []
-    subscribed: list[float] = []
-
-    def on_message(_client: Client, _data: object, _message: MQTTMessage) -> None:
-        arrived.append(time.monotonic())
-
-    client = Client(CallbackAPIVersion.VERSION2)
-    client.on_message = on_message
-    client.on_subscribe = lambda *_: subscribed.append(time.monotonic())
-    end = time.monotonic() + DEADLINE_SECONDS
-    while True:
-        try:
-            client.connect("127.0.0.1", port)
-            break
-        except ConnectionRefusedError:
-            if time.monotonic() > end:
-                raise
-            time.sleep(0.05)
-    client.loop_start()
-    client.subscribe("edged/bench/+/labels")
-    _wait_for(subscribed, end)
-    started = time.monotonic()
-    try:
-        with running(sys.executable, "-m", "edged", "run", "-c", configuration, "--log-level", "error"):
-            return _wait_for(arrived, end) - started
-    finally:
-        client.disconnect()
-        client.loop_stop()
-
-
-def _wait_for(times: list[float], end: float) -> float:
-    while not times:
-        if time.monotonic() > end:
-            sys.exit(f"bench: no label within {DEADLINE_SECONDS:g} s of `edged run`; its words are above")
-        time.sleep(0.002)
-    return times[0]
+        with Broker(folder) as broker, Listener(broker.port) as listener, contextlib.ExitStack() as daemon:
+            configuration = write_configuration(folder, model=model, port=broker.port, photos=media.photos)
+            command = run_command(configuration)
+            return listener.seconds_until_labels(lambda: daemon.enter_context(running(*command)), DEADLINE_SECONDS)
 
 
 def main() -> int:
@@ -134,11 +75,11 @@ def main() -> int:
     edged: list[dict[str, Any]] = []
     plain: list[float] = []
     for number in range(1, args.rounds + 1):
-        say(f"round {number} of {args.rounds}: edged")
+        say(f"bench: round {number} of {args.rounds}: edged")
         edged.append(edged_figures(args.model, args.seconds))
-        say(f"round {number} of {args.rounds}: the plain loop")
+        say(f"bench: round {number} of {args.rounds}: the plain loop")
         plain.append(plain_frames_per_cpu_second(model_file(args.model), args.seconds))
-    say(f"time to the first label, {FIRST_LABEL_RUNS} times")
+    say(f"bench: time to the first label, {FIRST_LABEL_RUNS} times")
     first = [first_label_seconds(args.model) for _ in range(FIRST_LABEL_RUNS)]
 
     def median(key: str) -> float:
