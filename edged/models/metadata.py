@@ -1,0 +1,452 @@
+"""TFLite Metadata: what a model's maker says about its inputs, outputs and labels.
+
+Fields, types and meanings: `metadata_schema.fbs` 1.5.0, as MediaPipe publishes it. How a reader is to understand them:
+the TFLite Task Library; a rule that is its own is said to be.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import cached_property
+from typing import TYPE_CHECKING, Final, TypeVar
+
+import numpy as np
+
+from edged.errors import ModelError
+from edged.labeling.preprocess import Normalisation
+from edged.models.flatbuffer import Table
+from edged.models.labels import check_count, read_lines
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from edged.engine.worker.wire import TensorSpec
+    from edged.models.tflite_file import TfliteFile
+
+IDENTIFIER: Final = b"M001"
+READS: Final = (1, 5, 0)  # the newest version of the schema of which everything is understood here
+DEFAULT_LOCALE: Final = "en"  # the Task Library's
+MAX_LISTED: Final = 1024  # tensors, files, groups, steps, dimensions
+MAX_LINES: Final = 1_000_000  # of all lists of labels together
+_LEAST_LOGARITHM: Final = 1e-16  # the Task Library's kLogScoreMinimum
+_VERSION: Final = re.compile(r"([0-9]{1,6})(?:\.([0-9]{1,6}))?(?:\.([0-9]{1,6}))?")
+_NORMALISATION, _CALIBRATION, _THRESHOLD, _LAST_STEP = 1, 2, 3, 6  # ProcessUnitOptions
+_IMAGE: Final = 2  # ContentProperties
+
+_Choice = TypeVar("_Choice", bound=StrEnum)
+
+
+class Content(StrEnum):
+    """What a tensor holds, in the schema's order."""
+
+    UNKNOWN = "unknown"
+    FEATURE = "feature"
+    IMAGE = "image"
+    BOUNDING_BOX = "bounding box"
+    AUDIO = "audio"
+
+
+class ColourSpace(StrEnum):
+    """Of an image, in the schema's order."""
+
+    UNKNOWN = "unknown"
+    RGB = "RGB"
+    GREY = "grey"
+
+
+class FileKind(StrEnum):
+    """What an associated file is for, in the schema's order."""
+
+    UNKNOWN = "unknown"
+    DESCRIPTION = "description"
+    AXIS_LABELS = "axis labels"  # one for each class: a classifier's
+    VALUE_LABELS = "value labels"  # one for each value that the tensor may hold: a detector's classes
+    CALIBRATION = "score calibration"
+    VOCABULARY = "vocabulary"
+    INDEX = "index"
+
+
+class Transformation(StrEnum):
+    """What is done to a score before calibration, in the schema's order."""
+
+    IDENTITY = "identity"
+    LOG = "log"
+    INVERSE_LOGISTIC = "inverse logistic"
+
+
+@dataclass(frozen=True, slots=True)
+class AssociatedFile:
+    """A file that belongs to a tensor, a subgraph or the model.
+
+    Attributes:
+        locale: the language of a list of labels, such as `en` or `en-GB`; empty where none is given.
+        lines: of a list of labels; empty for other kinds.
+    """
+
+    name: str
+    kind: FileKind
+    description: str = ""
+    locale: str = ""
+    lines: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Sigmoid:
+    """How the score of one class is calibrated; `least` is the score below which it is not, where there is one."""
+
+    scale: float
+    slope: float
+    offset: float
+    least: float | None = None
+
+
+@dataclass(frozen=True)
+class ScoreCalibration:
+    """How scores are made comparable between classes; None for a class whose score is always the default."""
+
+    transformation: Transformation
+    default: float
+    sigmoids: tuple[Sigmoid | None, ...]
+
+    @cached_property
+    def columns(self) -> NDArray[np.float64]:
+        """Scale, slope, offset and least score, each by class; a class without numbers has NaN."""
+        none = Sigmoid(math.nan, math.nan, math.nan)
+        rows = [
+            (row.scale, row.slope, row.offset, -math.inf if row.least is None else row.least)
+            for row in (row or none for row in self.sigmoids)
+        ]
+        return np.array(rows).reshape(-1, 4).T
+
+
+@dataclass(frozen=True, slots=True)
+class TensorMetadata:
+    """What is said of an input or an output.
+
+    Attributes:
+        size: (width, height) of an image, where it is given.
+        minimum, maximum: of the values, for each channel or for all.
+        threshold: the score below which a result is not worth showing; None where none is given.
+    """
+
+    name: str = ""
+    description: str = ""
+    dimensions: tuple[str, ...] = ()
+    content: Content = Content.UNKNOWN
+    colours: ColourSpace = ColourSpace.UNKNOWN
+    size: tuple[int, int] | None = None
+    normalisation: Normalisation | None = None
+    threshold: float | None = None
+    calibration: ScoreCalibration | None = None
+    minimum: tuple[float, ...] = ()
+    maximum: tuple[float, ...] = ()
+    files: tuple[AssociatedFile, ...] = ()
+
+    def locales(self, kind: FileKind = FileKind.AXIS_LABELS) -> tuple[str, ...]:
+        """The languages that there are labels in; empty for those without one."""
+        return tuple(file.locale for file in self.files if file.kind is kind)
+
+    def label_map(self, kind: FileKind = FileKind.AXIS_LABELS) -> tuple[str, ...]:
+        """What the classes are called inside the model: the first list (the Task Library's rule); empty without one."""
+        return next((file.lines for file in self.files if file.kind is kind), ())
+
+    def labels(self, locale: str = DEFAULT_LOCALE, kind: FileKind = FileKind.AXIS_LABELS) -> tuple[str, ...]:
+        """What the classes are called for people.
+
+        In the language and region asked for, else in the language, else in English, else in none in particular, else in
+        whatever there is. Empty where there are no labels.
+        """
+        lists = {_plain(file.locale): file.lines for file in reversed(self.files) if file.kind is kind}
+        for wanted in (_plain(locale), _plain(locale).partition("-")[0], DEFAULT_LOCALE, ""):
+            if wanted in lists:
+                return lists[wanted]
+        return self.label_map(kind)
+
+
+@dataclass(frozen=True, slots=True)
+class TensorGroup:
+    """Tensors that belong together, such as a detector's boxes and scores."""
+
+    name: str
+    tensors: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SubgraphMetadata:
+    """What is said of one graph; `custom` names what only the maker's own programs understand."""
+
+    name: str = ""
+    description: str = ""
+    inputs: tuple[TensorMetadata, ...] = ()
+    outputs: tuple[TensorMetadata, ...] = ()
+    files: tuple[AssociatedFile, ...] = ()
+    input_groups: tuple[TensorGroup, ...] = ()
+    output_groups: tuple[TensorGroup, ...] = ()
+    custom: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ModelMetadata:
+    """What is said of the model; the first subgraph is the one that runs."""
+
+    name: str = ""
+    description: str = ""
+    version: str = ""
+    author: str = ""
+    licence: str = ""
+    parser_version: str = ""
+    subgraphs: tuple[SubgraphMetadata, ...] = ()
+    files: tuple[AssociatedFile, ...] = ()
+
+    @property
+    def input(self) -> TensorMetadata:
+        """What is said of the first input; nothing where nothing is."""
+        return next(iter(self.subgraphs[0].inputs), TensorMetadata()) if self.subgraphs else TensorMetadata()
+
+    @property
+    def output(self) -> TensorMetadata:
+        """What is said of the first output; nothing where nothing is."""
+        return next(iter(self.subgraphs[0].outputs), TensorMetadata()) if self.subgraphs else TensorMetadata()
+
+
+def read_metadata(file: TfliteFile) -> ModelMetadata | None:
+    """A model's metadata, its label files included; None where it has none.
+
+    Raises:
+        ModelError: it is damaged, does not fit the model, or needs a newer reader.
+    """
+    if file.metadata is None:
+        return None
+    return _Reader(file).read(Table.root(file.metadata, IDENTIFIER))
+
+
+def calibrate(scores: NDArray[np.float64], calibration: ScoreCalibration) -> NDArray[np.float64]:
+    """Scores by class (on the last axis), calibrated: scale / (1 + e^-(slope * g(x) + offset)).
+
+    A score below the class's least, and every score of a class without numbers, becomes the default. The logarithms go
+    on smoothly below 1e-16. All of it is the Task Library's, whose code has `<` where the schema has `>`.
+
+    Raises:
+        ModelError: there are not as many classes.
+    """
+    check_count(len(calibration.sigmoids), scores.shape[-1], "score calibration")
+    scale, slope, offset, least = calibration.columns
+    with np.errstate(all="ignore"):  # scores that are no numbers stay none
+        power = slope * _transform(scores, calibration.transformation) + offset
+        small = np.exp(-np.abs(power))  # of the two forms of one number, the one that cannot overflow
+        calibrated = scale * np.where(power >= 0, 1, small) / (1 + small)
+    return np.where(np.isnan(scale) | (scores < least), calibration.default, calibrated)
+
+
+def _transform(scores: NDArray[np.float64], transformation: Transformation) -> NDArray[np.float64]:
+    match transformation:
+        case Transformation.IDENTITY:
+            return scores
+        case Transformation.LOG:
+            return _logarithm(scores)
+        case Transformation.INVERSE_LOGISTIC:
+            return _logarithm(scores) - _logarithm(1 - scores)
+
+
+def _logarithm(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """log(x), and below the least x its mirror image: order stays, and nothing becomes infinite."""
+    least = _LEAST_LOGARITHM
+    below = 2 * math.log(least) - np.log(2 * least - np.minimum(values, least))
+    result: NDArray[np.float64] = np.where(values < least, below, np.log(np.maximum(values, least)))
+    return result
+
+
+def _check_version(text: str) -> None:
+    if not text:
+        return
+    match = _VERSION.fullmatch(text)
+    if match is None:
+        raise ModelError(f"TFLite Metadata of version {text[:40]!r}, which is none")
+    if tuple(int(part or 0) for part in match.groups()) > READS:
+        reads = ".".join(map(str, READS))
+        raise ModelError(
+            f"its TFLite Metadata needs a reader of version {text}; this edged reads up to {reads}: update it"
+        )
+
+
+def _steps(tensor: Table) -> dict[int, Table]:
+    """The processing steps by kind. Two of a kind are refused, as by the Task Library: which is meant is not said."""
+    steps: dict[int, Table] = {}
+    for unit in _listed(tensor, 4, "processing steps"):
+        kind, options = unit.integer(0, "B"), unit.table(1)
+        if kind > _LAST_STEP or kind in steps:
+            raise ModelError(f"metadata with {'two processing steps' if kind in steps else 'a step'} of kind {kind}")
+        if kind and options is not None:
+            steps[kind] = options
+    return steps
+
+
+def _normalisation(options: Table | None) -> Normalisation | None:
+    if options is None:
+        return None
+    mean, std = options.reals(0), options.reals(1)
+    whole = 0 < len(mean) <= MAX_LISTED and 0 < len(std) <= MAX_LISTED and all(map(math.isfinite, (*mean, *std)))
+    if not whole or 0 in std:
+        raise ModelError("metadata with a normalisation that cannot be: means or deviations absent, zero or infinite")
+    return Normalisation(mean, std)
+
+
+class _Reader:
+    """One model's metadata, and the files that it names."""
+
+    def __init__(self, file: TfliteFile) -> None:
+        self._file = file
+        self._lists: dict[str, tuple[str, ...]] = {}  # a thousand entries may name one file
+        self._lines = 0
+
+    def read(self, root: Table) -> ModelMetadata:
+        parser_version = root.text(7)
+        _check_version(parser_version)
+        graphs = _listed(root, 3, "subgraphs")
+        specs = [(self._file.inputs, self._file.outputs), *[((), ())] * len(graphs)]
+        return ModelMetadata(
+            name=root.text(0),
+            description=root.text(1),
+            version=root.text(2),
+            author=root.text(4),
+            licence=root.text(5),
+            parser_version=parser_version,
+            subgraphs=tuple(self._subgraph(graph, *spec) for graph, spec in zip(graphs, specs, strict=False)),
+            files=self._files(root, 6),
+        )
+
+    def _subgraph(
+        self, table: Table, inputs: tuple[TensorSpec, ...], outputs: tuple[TensorSpec, ...]
+    ) -> SubgraphMetadata:
+        return SubgraphMetadata(
+            name=table.text(0),
+            description=table.text(1),
+            inputs=self._tensors(table, 2, inputs, "inputs"),
+            outputs=self._tensors(table, 3, outputs, "outputs"),
+            files=self._files(table, 4),
+            input_groups=tuple(TensorGroup(group.text(0), group.texts(1)) for group in _listed(table, 7, "groups")),
+            output_groups=tuple(TensorGroup(group.text(0), group.texts(1)) for group in _listed(table, 8, "groups")),
+            custom=tuple(entry.text(0) for entry in _listed(table, 9, "custom entries")),
+        )
+
+    def _tensors(self, graph: Table, slot: int, specs: tuple[TensorSpec, ...], what: str) -> tuple[TensorMetadata, ...]:
+        """What is said of a graph's inputs or outputs: of none or of all, by the Task Library's rule."""
+        tables = _listed(graph, slot, what)
+        if specs and tables and len(tables) != len(specs):
+            raise ModelError(f"the model has {len(specs)} {what} and its metadata tells of {len(tables)}")
+        classes: list[int | None] = [spec.shape[-1] if spec.shape else 1 for spec in specs]
+        classes += [None] * len(tables)
+        return tuple(self._tensor(table, count) for table, count in zip(tables, classes, strict=False))
+
+    def _tensor(self, table: Table, classes: int | None) -> TensorMetadata:
+        content, stats, steps = table.table(3), table.table(5), _steps(table)
+        kind = 0 if content is None else content.integer(0, "B")
+        image = content.table(1) if content is not None and kind == _IMAGE else None
+        size = None if image is None else image.table(1)
+        threshold = steps.get(_THRESHOLD)
+        files = self._files(table, 6)
+        return TensorMetadata(
+            name=table.text(0),
+            description=table.text(1),
+            dimensions=table.texts(2),
+            content=_choice(Content, kind),
+            colours=ColourSpace.UNKNOWN if image is None else _choice(ColourSpace, image.integer(0, "b")),
+            size=None if size is None else (size.integer(0, "I"), size.integer(1, "I")),
+            normalisation=_normalisation(steps.get(_NORMALISATION)),
+            threshold=None if threshold is None else _finite(threshold.real(0), "score threshold"),
+            calibration=self._calibration(steps.get(_CALIBRATION), files, classes),
+            minimum=() if stats is None else stats.reals(1),
+            maximum=() if stats is None else stats.reals(0),
+            files=files,
+        )
+
+    def _files(self, table: Table, slot: int) -> tuple[AssociatedFile, ...]:
+        files = tuple(self._associated(entry) for entry in _listed(table, slot, "files"))
+        for kind in (FileKind.AXIS_LABELS, FileKind.VALUE_LABELS):
+            lists = [file for file in files if file.kind is kind]
+            for file in lists:  # of the same classes in several languages (the Task Library's rule)
+                if len(file.lines) != len(lists[0].lines):
+                    first = lists[0]
+                    raise ModelError(f"{first.name} has {len(first.lines)} labels and {file.name} {len(file.lines)}")
+        return files
+
+    def _associated(self, entry: Table) -> AssociatedFile:
+        name, number = entry.text(0), entry.integer(2, "b")
+        kind = _choice(FileKind, number) if 0 <= number < len(FileKind) else FileKind.UNKNOWN
+        is_list = kind in (FileKind.AXIS_LABELS, FileKind.VALUE_LABELS)
+        lines = self._labels(name) if is_list else ()
+        return AssociatedFile(name, kind, entry.text(1), entry.text(3), lines)
+
+    def _labels(self, name: str) -> tuple[str, ...]:
+        lines = self._lists.get(name)
+        if lines is None:
+            lines = self._lists[name] = read_lines(self._packed(name), name)
+            self._lines += len(lines)
+            if not lines or self._lines > MAX_LINES:
+                raise ModelError(f"{name}: {'too many labels' if lines else 'no label in it'}")
+        return lines
+
+    def _calibration(
+        self, options: Table | None, files: tuple[AssociatedFile, ...], classes: int | None
+    ) -> ScoreCalibration | None:
+        if options is None:
+            return None
+        name = next((file.name for file in files if file.kind is FileKind.CALIBRATION), None)
+        if name is None:
+            raise ModelError("metadata with score calibration and no file of its numbers")
+        data = self._packed(name)
+        lines = read_lines(data, name)
+        if classes == len(lines) + 1 and data.endswith(b"\n"):
+            lines = (*lines, "")  # the last class has no numbers
+        if classes is not None:
+            check_count(len(lines), classes, name)
+        return ScoreCalibration(
+            _choice(Transformation, options.integer(0, "b")),
+            _finite(options.real(1), "default score"),
+            tuple(_sigmoid(line.strip(), name, number) for number, line in enumerate(lines, 1)),
+        )
+
+    def _packed(self, name: str) -> bytes:
+        data = self._file.packed(name)
+        if data is None:
+            raise ModelError(f"its metadata names {name[:80]!r}, which is not packed with it: was the file cut short?")
+        return data
+
+
+def _sigmoid(line: str, name: str, number: int) -> Sigmoid | None:
+    """One line: nothing, or scale, slope, offset and perhaps the least score."""
+    if not line:
+        return None
+    try:
+        values = [float(part) for part in line.split(",")]
+    except ValueError:
+        values = []
+    if len(values) not in (3, 4) or not all(map(math.isfinite, values)) or values[0] < 0 or "_" in line:
+        raise ModelError(f"{name}, line {number}: {line[:60]!r} is not `scale,slope,offset` or with a least score")
+    return Sigmoid(*values)
+
+
+def _listed(table: Table, slot: int, what: str) -> tuple[Table, ...]:
+    if table.count(slot) > MAX_LISTED:
+        raise ModelError(f"metadata with {table.count(slot)} {what}")
+    return table.tables(slot)
+
+
+def _choice(kind: type[_Choice], number: int) -> _Choice:
+    choices = list(kind)
+    if not 0 <= number < len(choices):
+        raise ModelError(f"metadata with a {kind.__name__} of number {number}, which version 1.5.0 does not know")
+    return choices[number]
+
+
+def _finite(value: float, what: str) -> float:
+    if not math.isfinite(value):
+        raise ModelError(f"metadata with a {what} of {value}")
+    return value
+
+
+def _plain(locale: str) -> str:
+    return locale.strip().replace("_", "-").lower()
