@@ -31,6 +31,7 @@ examples:
   edged demo
   edged demo --seconds 30
   edged demo --source ~/Pictures         a folder of photos, or a video file
+  edged demo --source v4l2:/dev/video0   a camera
   edged demo --port 1883                 the broker's port (default: a free one)
 """
 
@@ -42,7 +43,10 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     )
     parser.add_argument("--seconds", type=seconds, metavar="N", help="stop after so long (default: at Ctrl-C)")
     parser.add_argument(
-        "--source", type=_source, metavar="PATH", help="label this folder or video instead of the samples"
+        "--source",
+        type=_source,
+        metavar="PATH",
+        help="label this folder, video or camera (picamera, v4l2:/dev/video0, rtsp://…) instead of the samples",
     )
     parser.add_argument(
         "--port",
@@ -133,9 +137,10 @@ def _config(source: str | None, port: int) -> Config:
 
 
 def _readable(source: str) -> str:
-    """The absolute path of a source that can be opened. Raises SourceError or PermissionDeniedError."""
+    """The address of a source that can be opened, a path made absolute. Raises SourceError or PermissionDeniedError."""
     from edged.camera.open_source import open_source  # noqa: PLC0415  heavy
     from edged.camera.source import SourceOptions  # noqa: PLC0415  as above
+    from edged.config.types import source_kind  # noqa: PLC0415
     from edged.errors import PermissionDeniedError  # noqa: PLC0415
 
     try:
@@ -145,7 +150,11 @@ def _readable(source: str) -> str:
     except OSError:
         pass  # an address, or a path with nothing there: the next line says it
     open_source(source, SourceOptions()).close()
-    return str(Path(source).absolute())
+    try:
+        is_path = source_kind(source) == "path"
+    except ValueError:  # a file's name with a colon in it
+        is_path = True
+    return str(Path(source).absolute()) if is_path else source
 
 
 def _line(result: Result, frame: Frame) -> str:

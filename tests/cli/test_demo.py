@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 
 import psutil
 import pytest
+from support.http_video import HttpCamera
 from support.mosquitto import HOST, Subscriber, free_port, until
 
 if TYPE_CHECKING:
@@ -114,6 +115,13 @@ def test_source_is_labelled_instead_and_its_names_cannot_command_the_terminal(me
 
 
 @pytest.mark.usefixtures("media")
+def test_camera_is_labelled_instead_and_its_password_is_not_said(tmp_path: Path) -> None:
+    with HttpCamera() as camera, running(tmp_path, "--source", camera.address("/motion", "viewer:hunter2")) as demo:
+        until(lambda: bool(demo.results()), START_SECONDS)
+        assert "hunter2" not in demo.errors.read_text() + "\n".join(demo.lines())
+
+
+@pytest.mark.usefixtures("media")
 def test_port_that_is_taken_is_69_and_a_free_one_is_used(tmp_path: Path) -> None:
     with socket.create_server((HOST, 0)) as server:
         port = server.getsockname()[1]
@@ -130,8 +138,9 @@ def test_port_that_is_taken_is_69_and_a_free_one_is_used(tmp_path: Path) -> None
     ("words", "code", "said"),
     [
         (["--source", ""], 64, "--source: it is empty: name a folder of photos, or a video file"),
-        (["--source", "rtsp://user:hunter2@camera/x"], 69, "no source for 'rtsp:' addresses; it knows: a folder"),
-        (["--source", "picamera"], 69, "no source for 'picamera:' addresses"),
+        (["--source", "gopher://user:hunter2@camera/x"], 69, "such as 'gopher://'; known are: picamera[:N], v4l2:"),
+        (["--source", "rtsp://user:hunter2@127.0.0.1:9/x"], 69, "edged: rtsp://127.0.0.1:9/x: refuses connections"),
+        (["--source", "v4l2:/dev/no-such-video"], 69, "/dev/no-such-video"),
         (["--source", "/nowhere/at/all"], 69, "/nowhere/at/all is not there"),
         (["--source", "/dev/null"], 69, "/dev/null is neither a folder nor a file"),
         (["--port", "70000"], 64, "--port: '70000' is not a port (0 to 65535)"),
