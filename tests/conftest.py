@@ -8,6 +8,7 @@ import signal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import hypothesis
 import pytest
 from support.daemon import Daemon, wait_for_labels
 from support.mosquitto import Mosquitto, Subscriber
@@ -17,6 +18,10 @@ from edged.errors import EdgedError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+# How long a test takes says more about what else runs on the machine than about edged: speed has its benchmarks.
+hypothesis.settings.register_profile("edged", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.load_profile("edged")
 
 # A shell's background jobs ignore SIGINT, and everything that the tests start would inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
