@@ -27,6 +27,29 @@ hypothesis.settings.load_profile("edged")
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+# Tests of stated bounds (back within a second, stopped within five) need a processor that no other test keeps busy:
+# `scripts/test` runs these one after the other, and all others side by side.
+ALONE = (
+    "tests/camera/test_camera",
+    "tests/camera/test_left_behind",
+    "tests/camera/test_stream",
+    "tests/cli/test_bench",
+    "tests/cli/test_demo",
+    "tests/engine/",
+    "tests/faults/",
+    "tests/mqtt/",
+    "tests/test_daemon",
+    "tests/test_reload",
+    "tests/test_supervision",
+)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.path.relative_to(config.rootpath).as_posix().startswith(ALONE):
+            item.add_marker(pytest.mark.alone)
+
+
 @pytest.fixture(scope="session")
 def media() -> Media:
     """The sample photos and videos; `scripts/test` has fetched them before the tests start."""

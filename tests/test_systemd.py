@@ -169,7 +169,7 @@ def test_the_variables_are_not_left_for_children(manager: Manager, monkeypatch: 
 @pytest.mark.parametrize(
     ("interval", "pid", "seconds"),
     [
-        ("30000000", str(os.getpid()), 30.0),
+        ("30000000", "mine", 30.0),
         ("500000", "", 0.5),
         ("30000000", "1", None),
         ("30000000", "nonsense", None),
@@ -183,7 +183,8 @@ def test_the_variables_are_not_left_for_children(manager: Manager, monkeypatch: 
 def test_the_watchdog_is_for_this_process_and_a_time_that_makes_sense(
     interval: str, pid: str, seconds: float | None
 ) -> None:
-    environ = {"WATCHDOG_USEC": interval, "WATCHDOG_PID": pid, "OTHER": "kept"}
+    process = str(os.getpid()) if pid == "mine" else pid
+    environ = {"WATCHDOG_USEC": interval, "WATCHDOG_PID": process, "OTHER": "kept"}
     assert Supervisor(environ).watchdog_seconds == seconds
     assert environ == {"OTHER": "kept"}
 
