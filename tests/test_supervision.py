@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import socket
+import sys
 import threading
 import time
 from typing import TYPE_CHECKING, Self
@@ -81,6 +82,26 @@ def test_ready_comes_with_a_source_that_is_retrying_and_the_reason_is_in_the_sta
         until(lambda: watchdog.said("READY=1") == 1, START_SECONDS)
         until(lambda: watchdog.said("STATUS=0 of 1 cameras running, labelled by the CPU; a retrying: /no") > 0)
         assert daemon.stop() == 0
+
+
+def test_a_reload_before_it_is_ready_does_not_make_it_so(
+    watchdog: Manager, tmp_path: Path, broker: Mosquitto, photos: Path
+) -> None:
+    slow = tmp_path / "python"
+    slow.write_text(f'#!/bin/sh\nsleep 2\nexec {sys.executable} "$@"\n', "utf-8")
+    slow.chmod(0o755)
+    daemon = Daemon(tmp_path, broker.port, f"  a: {{source: {photos}, fps: 5}}")
+    text = daemon.config.read_text("utf-8").replace("threads: 1", f"threads: 1, python: {slow}")
+    daemon.config.write_text(text, "utf-8")
+    with watchdog, watched(watchdog, daemon):
+        until(lambda: watchdog.said("STATUS=") > 0, START_SECONDS)
+        daemon.process.send_signal(signal.SIGHUP)
+        until(lambda: "reload: no camera has changed" in daemon.log)
+        until(lambda: watchdog.said("READY=1") > 0, START_SECONDS)
+        assert "labelling a" in daemon.log
+        assert watchdog.said("RELOADING=1") == 0
+        assert daemon.stop() == 0
+        assert watchdog.said("READY=1") == 1
 
 
 def test_the_watchdog_hears_nothing_from_a_daemon_that_is_stopped(
