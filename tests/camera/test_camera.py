@@ -83,6 +83,7 @@ def test_a_camera_that_was_told_to_stop_offers_nothing_more() -> None:
         assert awaited.wait(2.0)
         scene.camera.stop()
         arrived.set()
+        late.closed.set()
         assert scene.camera.join(2.0)
         assert scene.newest.take(0.0) is None, "what takes the camera's name next has other masks"
 
