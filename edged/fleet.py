@@ -64,6 +64,8 @@ class Fleet:
                 self.configs[name] = config
                 self._tell_size(known, config)
                 done.append(f"camera {name}: other labels or another region")
+        if done:
+            self._on_change()
         return done
 
     def want(self, size: Size) -> None:

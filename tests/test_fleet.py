@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from typing import TYPE_CHECKING, Self
 
 import pytest
-from support.mosquitto import soon
+from support.mosquitto import soon, until
 
 from edged import fleet as fleet_module
 from edged import reload as reload_module
@@ -108,3 +109,19 @@ def test_a_configuration_that_cannot_be_read_in_time_is_given_up_and_the_next_on
             await reloading.until_said(caplog, "reload: no camera has changed")
 
     asyncio.run(run())
+
+
+def test_a_camera_that_is_taken_out_is_a_change_to_tell(cameras: dict[str, CameraConfig]) -> None:
+    told: list[set[str]] = []
+    fleet = Fleet(Newest(), lambda: told.append(set(fleet.cameras)), lambda: 1.0)
+    fleet.apply(cameras)
+    try:
+        until(lambda: all(camera.state.state == "running" for camera in fleet.cameras.values()))
+        time.sleep(0.1)
+        told.clear()
+        fleet.apply({name: cameras[name] for name in ("a", "b", "c")})
+        assert told == [{"a", "b", "c"}]
+        fleet.apply(fleet.configs)
+        assert len(told) == 1, "nothing has changed"
+    finally:
+        fleet.stop()
