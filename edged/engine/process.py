@@ -177,6 +177,8 @@ class WorkerProcess:
         """
         try:
             os.write(self._request_fd, bytes([slot]))
+        except BrokenPipeError as error:
+            raise self.died("has ended") from error
         except OSError as error:
             raise self.died(str(error)) from error
         self._wait(self._replies, self._reply_fd, time.monotonic() + seconds, "an inference")
