@@ -121,7 +121,7 @@ async def serve(  # noqa: PLR0915  one part after the other, as they are started
 
         pipeline = Pipeline(newest, load, views(config.cameras), offer, lambda: progress.beat(PIPELINE))
         reporter = HealthReporter(fleet.cameras, engine, pipeline, config.state, share=lambda: heat.share)
-        watched = Watched(supervisor, progress, fleet, heat, pipeline, engine)
+        watched = Watched(supervisor, progress, fleet, heat, pipeline, engine, changed.set)
         onlookers = {
             "health": _report_health(reporter, mqtt, changed.listener()),
             "supervision": supervise(watched, changed.listener()),

@@ -29,14 +29,14 @@ END_SECONDS: Final = 1.0
 class Fleet:
     """All cameras. For one thread, but for `want`.
 
-    `share` gives the part of every camera's `fps` that is wanted now.
+    `share` gives the part of every camera's `fps` that is wanted now. `configs` and `cameras` have the same names.
     """
 
     def __init__(self, newest: Newest, on_change: Callable[[], None], share: Callable[[], float]) -> None:
         self._newest = newest
         self._on_change = on_change
         self._share = share
-        self._configs: dict[str, CameraConfig] = {}
+        self.configs: dict[str, CameraConfig] = {}
         self._model_size: Size | None = None
         self.cameras: dict[str, Camera] = {}
 
@@ -51,6 +51,7 @@ class Fleet:
         done = []
         for name in [name for name in self.cameras if name not in configs]:
             self.cameras.pop(name).stop()
+            del self.configs[name]
             self._newest.forget(name)
             done.append(f"camera {name} is gone")
         for name, config in configs.items():
@@ -59,17 +60,19 @@ class Fleet:
             if known is None or known.options != options:
                 self._open(name, config, options, known)
                 done.append(f"camera {name} is {'new' if known is None else 'opened anew'}")
-            elif config != self._configs[name]:
+            elif config != self.configs[name]:
+                self.configs[name] = config
                 self._tell_size(known, config)
                 done.append(f"camera {name}: other labels or another region")
-        self._configs = dict(configs)
+        if done:
+            self._on_change()
         return done
 
     def want(self, size: Size) -> None:
         """The model takes pictures of this size: cameras that scale in hardware need give no more than it asks for."""
         self._model_size = size
         for name, camera in list(self.cameras.items()):
-            if (config := self._configs.get(name)) is not None:  # else it has just been taken out
+            if (config := self.configs.get(name)) is not None:  # else it has just been taken out
                 self._tell_size(camera, config)
 
     def stuck(self) -> bool:
@@ -93,7 +96,7 @@ class Fleet:
         if before is not None:
             before.stop()
             self._newest.forget(name)
-        self._configs[name] = config
+        self.configs[name] = config
         self.cameras[name] = camera
         self._tell_size(camera, config)  # once more: `want` may have been called just before it was among the others
 

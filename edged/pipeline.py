@@ -90,6 +90,10 @@ class Pipeline:
             after[camera] = seen
         self._seen = after  # one reference: the loop sees the old or the new
 
+    def views(self) -> dict[str, View]:
+        """How each camera is looked at."""
+        return {camera: seen.view for camera, seen in self._seen.items()}
+
     def run(self) -> None:
         """Label until `stop` is called. Raises ModelError when the model cannot be used."""
         classifier = self.classifier = self._load()

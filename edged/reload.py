@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from edged.config import Config
 from edged.errors import ConfigError
@@ -12,7 +13,6 @@ from edged.fleet import views
 from edged.threads import in_thread
 
 if TYPE_CHECKING:
-    import asyncio
     from collections.abc import Callable, Mapping
 
     from edged.classifier import Classifier
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from edged.systemd import Supervisor
 
 log = logging.getLogger(__name__)
+
+READ_SECONDS: Final = 10.0  # it may lie on a disk that hangs
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,18 +46,26 @@ class Reloader:
             asked.clear()
             self.supervisor.reloading()
             try:
-                self._take_on(await in_thread(self.read, "reload"))
+                async with asyncio.timeout(READ_SECONDS):
+                    fresh = await in_thread(self.read, "reload")
+                self._take_on(fresh)
             except ConfigError as error:
                 for finding in str(error).splitlines():
                     log.error("reload: %s", finding)  # noqa: TRY400  a finding for people, no trace
                 log.error("reload: refused, the configuration that was stays")  # noqa: TRY400  as above
+            except TimeoutError:
+                log.error("reload: not done: the file cannot be read within %g s", READ_SECONDS)  # noqa: TRY400  as above
             except RuntimeError as error:  # no thread is to be had now
                 log.error("reload: not done, ask for it again: %s", error)  # noqa: TRY400  as above
-            self.supervisor.ready()
+            self.supervisor.reloaded()
 
     def _take_on(self, fresh: Config) -> None:
         self.pipeline.set_views(views(fresh.cameras))
-        done = self.fleet.apply(fresh.cameras)
+        try:
+            done = self.fleet.apply(fresh.cameras)
+        except RuntimeError:
+            self.pipeline.set_views(views(self.fleet.configs))
+            raise
         if self.pipeline.classifier is not None:
             warn_of_unknown_labels(self.pipeline.classifier, fresh.cameras)
         log.info("reload: %s", "; ".join(done) or "no camera has changed")

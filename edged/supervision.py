@@ -9,10 +9,13 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from edged.board import read_board
+from edged.board import ROOT, read_board
 from edged.errors import EdgedError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
     from edged.engine.engine import Engine
     from edged.fleet import Fleet
     from edged.heat import HeatGovernor
@@ -23,6 +26,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 LOOK_SECONDS: Final = 5.0
+Flags = tuple[bool | None, bool | None, bool]
 
 
 class Changed:
@@ -45,7 +49,10 @@ class Changed:
 
 @dataclass(frozen=True, slots=True)
 class Watched:
-    """What is looked at, and who is told."""
+    """What is looked at, and who is told.
+
+    `on_change` is called when the board's flags of heat and power change; `root` is where /sys and /dev begin.
+    """
 
     supervisor: Supervisor
     progress: Progress
@@ -53,6 +60,8 @@ class Watched:
     heat: HeatGovernor
     pipeline: Pipeline
     engine: Engine
+    on_change: Callable[[], None] = lambda: None
+    root: Path = ROOT
 
     @property
     def ready(self) -> bool:
@@ -82,9 +91,13 @@ async def supervise(watched: Watched, changed: asyncio.Event) -> None:
     pause = min(LOOK_SECONDS, (supervisor.watchdog_seconds or LOOK_SECONDS) / 3)
     ready = False
     stuck_before: list[str] = []
+    flags_before: Flags | None = None
     while True:
         changed.clear()
-        _watch_heat(watched.heat)
+        flags = _watch_board(watched.heat, watched.root)
+        if flags_before not in {None, flags}:
+            watched.on_change()
+        flags_before = flags
         stuck = watched.progress.stuck()
         if not stuck:
             supervisor.watchdog()
@@ -102,9 +115,11 @@ async def supervise(watched: Watched, changed: asyncio.Event) -> None:
                 await changed.wait()
 
 
-def _watch_heat(heat: HeatGovernor) -> None:
-    board = read_board()
+def _watch_board(heat: HeatGovernor, root: Path) -> Flags:
+    """Tell the governor how the board is. Gives what `health` says of it in flags."""
+    board = read_board(root)
     heat.step(time.monotonic(), board.temperature_c, board.throttled)
     news = heat.news()
     if news is not None:
         log.log(logging.WARNING if heat.slowed else logging.INFO, "%s", news)
+    return board.throttled, board.under_voltage, heat.slowed

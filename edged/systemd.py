@@ -37,6 +37,7 @@ class Supervisor:
         address, interval, pid = (found.pop(name, "") for name in VARIABLES)
         self._address = _address(address)
         self._watchdog_seconds = _seconds(interval) if pid in {"", str(os.getpid())} else None
+        self._is_ready = False
         self._status = ""
         self._owed = ""
         self._socket: socket.socket | None = None
@@ -51,13 +52,21 @@ class Supervisor:
         return self._watchdog_seconds
 
     def ready(self) -> None:
-        """Everything that was to be started has been, or reloading has ended."""
+        """Everything that was to be started has been."""
+        self._is_ready = True
         self._say_state("READY=1")
 
     def reloading(self) -> None:
-        """The configuration is being read again; `ready` has to follow."""
+        """The configuration is being read again; `reloaded` has to follow."""
+        if not self._is_ready:  # nor will `reloaded` say so: what is asked for at the start belongs to starting
+            return
         # systemd compares the clock with when it asked, so as to tell an earlier reload's answer from this one's
         self._say_state(f"RELOADING=1\nMONOTONIC_USEC={time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000}")
+
+    def reloaded(self) -> None:
+        """Reloading has ended, well or not."""
+        if self._is_ready:
+            self._say_state("READY=1")
 
     def stopping(self) -> None:
         """The end in order has begun."""

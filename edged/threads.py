@@ -30,7 +30,8 @@ async def in_thread(target: Callable[[], T], name: str) -> T:
             call = partial(done.set_exception, caught)
         else:
             call = partial(done.set_result, result)
-        loop.call_soon_threadsafe(finish, call)
+        with contextlib.suppress(RuntimeError):  # the loop has ended, and nobody waits any more
+            loop.call_soon_threadsafe(finish, call)
 
     threading.Thread(target=run, name=name, daemon=True).start()
     return await done

@@ -2,16 +2,30 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import socket
+import sys
 import threading
 import time
 from typing import TYPE_CHECKING, Self
 
 import pytest
 from support.daemon import Daemon, wait_for_labels
-from support.mosquitto import until
+from support.machine import Tree
+from support.mosquitto import soon, until
+
+from edged import supervision
+from edged.camera.newest import Newest
+from edged.config import HeatConfig
+from edged.engine.engine import Engine, EngineOptions
+from edged.fleet import Fleet
+from edged.heat import HeatGovernor
+from edged.pipeline import Pipeline
+from edged.progress import Progress
+from edged.supervision import Watched, supervise
+from edged.systemd import Supervisor
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -81,6 +95,26 @@ def test_ready_comes_with_a_source_that_is_retrying_and_the_reason_is_in_the_sta
         until(lambda: watchdog.said("READY=1") == 1, START_SECONDS)
         until(lambda: watchdog.said("STATUS=0 of 1 cameras running, labelled by the CPU; a retrying: /no") > 0)
         assert daemon.stop() == 0
+
+
+def test_a_reload_before_it_is_ready_does_not_make_it_so(
+    watchdog: Manager, tmp_path: Path, broker: Mosquitto, photos: Path
+) -> None:
+    slow = tmp_path / "python"
+    slow.write_text(f'#!/bin/sh\nsleep 2\nexec {sys.executable} "$@"\n', "utf-8")
+    slow.chmod(0o755)
+    daemon = Daemon(tmp_path, broker.port, f"  a: {{source: {photos}, fps: 5}}")
+    text = daemon.config.read_text("utf-8").replace("threads: 1", f"threads: 1, python: {slow}")
+    daemon.config.write_text(text, "utf-8")
+    with watchdog, watched(watchdog, daemon):
+        until(lambda: watchdog.said("STATUS=") > 0, START_SECONDS)
+        daemon.process.send_signal(signal.SIGHUP)
+        until(lambda: "reload: no camera has changed" in daemon.log)
+        until(lambda: watchdog.said("READY=1") > 0, START_SECONDS)
+        assert "labelling a" in daemon.log
+        assert watchdog.said("RELOADING=1") == 0
+        assert daemon.stop() == 0
+        assert watchdog.said("READY=1") == 1
 
 
 def test_the_watchdog_hears_nothing_from_a_daemon_that_is_stopped(
@@ -154,3 +188,38 @@ def test_the_daemon_ends_with_70_when_every_camera_is_stuck_in_its_source(tmp_pa
         assert daemon.process.wait(START_SECONDS) == 70
         assert "every camera is stuck" in daemon.log
         assert "left behind" in daemon.log
+
+
+def test_a_change_of_heat_or_power_is_told_at_once_and_no_other_look_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(supervision, "LOOK_SECONDS", 0.05)
+    tree = Tree(tmp_path)
+    tree.put("sys/class/thermal/thermal_zone0/type", "cpu-thermal")
+    tree.put("sys/class/thermal/thermal_zone0/temp", "50000")
+    tree.put("sys/devices/platform/soc/soc:firmware/get_throttled", "0")
+    newest = Newest()
+    heat = HeatGovernor(HeatConfig())
+    pipeline = Pipeline(newest, lambda: None, {}, lambda _result, _frame: None)
+    fleet = Fleet(newest, lambda: None, lambda: heat.share)
+    engine = Engine(EngineOptions(device="cpu"))
+    told = 0
+
+    def tell() -> None:
+        nonlocal told
+        told += 1
+
+    async def run() -> None:
+        parts = Watched(Supervisor({}), Progress(), fleet, heat, pipeline, engine, tell, tmp_path)
+        task = asyncio.create_task(supervise(parts, asyncio.Event()))
+        await asyncio.sleep(0.3)
+        assert told == 0
+        tree.put("sys/devices/platform/soc/soc:firmware/get_throttled", "1")
+        await soon(lambda: told == 1)
+        tree.put("sys/class/thermal/thermal_zone0/temp", "76000")
+        await soon(lambda: told == 2)
+        await asyncio.sleep(0.3)
+        assert told == 2
+        task.cancel()
+
+    asyncio.run(run())

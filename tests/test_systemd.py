@@ -75,6 +75,8 @@ def test_each_state_is_one_message(manager: Manager, supervisor: Supervisor) -> 
 
 
 def test_reloading_tells_the_monotonic_time_in_microseconds(manager: Manager, supervisor: Supervisor) -> None:
+    supervisor.ready()
+    assert manager.hear() == "READY=1"
     before = time.monotonic()
     supervisor.reloading()
     after = time.monotonic()
@@ -202,6 +204,7 @@ def say_everything(supervisor: Supervisor) -> None:
     supervisor.ready()
     supervisor.watchdog()
     supervisor.reloading()
+    supervisor.reloaded()
     supervisor.stopping()
     supervisor.close()
     assert time.monotonic() - start < AT_ONCE

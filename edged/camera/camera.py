@@ -190,6 +190,8 @@ class Camera:
         return reader.error
 
     def _offer(self, shot: Shot, now: float) -> None:
+        if self._stop.is_set():  # by a reload: whoever takes this name next may have other masks
+            return
         picture: Picture = TurnedPicture(shot.picture, self.options.rotation) if self.options.rotation else shot.picture
         if self.options.masks:
             try:

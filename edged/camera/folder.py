@@ -105,6 +105,8 @@ class FolderSource:
         """Nothing is held."""
 
     def _begin_round(self) -> None:
+        if not os.path.exists(self._path):  # noqa: PTH110  this never raises
+            raise SourceError(f"{self._path} is not there")
         if self._path.is_file():
             self._round.append(self._path)
         else:

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import logging
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edged.camera.source import Pace, Shot, SourceOptions
 from edged.camera.v4l2_device import Capture, V4l2Capture
+from edged.camera.v4l2_list import node_of
 from edged.camera.v4l2_picture import picture_of
 from edged.camera.v4l2_words import explain
 from edged.errors import BadImageError, SourceError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from edged.camera.picture import Picture
     from edged.camera.v4l2_device import Filled
@@ -43,7 +44,7 @@ class V4l2Source:
         *,
         capture: Callable[[Path, SourceOptions], Capture] = V4l2Capture,
     ) -> None:
-        self._node = Path(f"/dev/video{int(device)}" if device.isdecimal() else device)
+        self._node = node_of(device)
         self._shown = str(self._node)
         self._left_out = 0  # damaged frames, in the present `read`
         self._late = False  # whether the present `read` has given old frames back

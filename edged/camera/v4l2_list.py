@@ -31,6 +31,11 @@ class V4l2Camera:
     link: Path | None = None
 
 
+def node_of(device: str, root: Path = ROOT) -> Path:
+    """What a source's `v4l2:…` means: a path, or the number of a node."""
+    return root / "dev" / f"video{int(device)}" if device.isdecimal() else Path(device)
+
+
 def list_cameras(root: Path = ROOT) -> tuple[V4l2Camera, ...]:
     """All that are attached now, in the order of their numbers. `root` is where /sys and /dev begin.
 

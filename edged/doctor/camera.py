@@ -7,21 +7,21 @@ import os
 import socket
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, assert_never
-from urllib.parse import urlsplit
 
 from edged.camera.picamera_list import list_picameras
 from edged.camera.picamera_words import MISSING_LIBRARIES
-from edged.camera.v4l2_list import list_cameras
+from edged.camera.stream_address import StreamAddress
+from edged.camera.v4l2_list import list_cameras, node_of
 from edged.config import redact, source_kind
 from edged.doctor.check import Check
 from edged.doctor.permission import let_in
+from edged.errors import SourceError
 
 if TYPE_CHECKING:
     from edged.camera.v4l2_list import V4l2Camera
     from edged.doctor.machine import Machine
 
 CONNECT_SECONDS: Final = 3.0
-PORTS: Final = {"rtsp": 554, "rtsps": 322, "http": 80, "https": 443}
 CABLE: Final = (
     "check both ends of its cable and start the Pi anew; `rpicam-hello --list-cameras` shows what the system sees"
 )
@@ -66,7 +66,7 @@ def _picamera(name: str, address: str) -> Check:
 
 
 def _v4l2(name: str, address: str, machine: Machine) -> Check:
-    node = address.partition(":")[2]
+    node = node_of(address.partition(":")[2], machine.root)
     cameras = list_cameras(machine.root)
     camera = next((each for each in cameras if _is(each, node)), None)
     if camera is None:
@@ -81,7 +81,7 @@ def _v4l2(name: str, address: str, machine: Machine) -> Check:
     )
 
 
-def _is(camera: V4l2Camera, node: str) -> bool:
+def _is(camera: V4l2Camera, node: Path) -> bool:
     return os.path.realpath(node) == os.path.realpath(camera.node)
 
 
@@ -109,10 +109,11 @@ def _path(name: str, address: str, machine: Machine) -> Check:
 
 def _stream(name: str, address: str) -> Check:
     shown = redact(address)
-    scheme, _, rest = address.partition("://")
-    host, port = _host(scheme, rest)
-    if host is None:
+    try:
+        parts = StreamAddress.parse(address)
+    except SourceError:
         return Check(name, "problem", f"{shown}: no host and port", "write it as rtsp://host:554/path")
+    host, port = parts.host, parts.port
     try:
         with socket.create_connection((host, port), timeout=CONNECT_SECONDS):
             return Check(name, "ok", f"{shown}: {host} answers at port {port}")
@@ -128,12 +129,3 @@ def _stream(name: str, address: str) -> Check:
     except OSError as error:
         text = f"{shown}: {host} cannot be reached: {error.strerror or error}"
         return Check(name, "problem", text, f"is this machine in the camera's network? Try `ping {host}`")
-
-
-def _host(scheme: str, rest: str) -> tuple[str | None, int]:
-    """Host and port. User and password end at the last `@`, as people leave `/` and `@` unescaped in passwords."""
-    try:
-        parts = urlsplit(f"//{rest.rpartition('@')[2]}")
-        return parts.hostname, parts.port or PORTS[scheme]
-    except ValueError:
-        return None, 0

@@ -15,7 +15,7 @@ from edged.engine.accelerator import Accelerator
 from edged.engine.budget import RestartBudget
 from edged.engine.loaded_worker import LoadedWorker
 from edged.engine.options import EngineDownError, EngineOptions, EngineState, Inference, ModelFiles
-from edged.engine.patience import Patience
+from edged.engine.standby import StandbyStarter
 from edged.engine.trouble import Trouble
 from edged.engine.worker import wire
 from edged.errors import EdgedError, ModelError, WorkerError
@@ -49,7 +49,7 @@ class Engine:
         self._ready = False  # the serving worker holds every model that can run there
         self._standby: LoadedWorker | None = None
         self._served_since: float | None = None  # when the serving worker gave its first result
-        self._standby_patience = Patience()
+        self._standby_starter = StandbyStarter(self._options)
         self._budget = RestartBudget()
         self._restarts = 0
         self._trouble = Trouble(lambda: self.on_change())  # noqa: PLW0108  it may be set later
@@ -193,6 +193,7 @@ class Engine:
         """End the workers; infer no more."""
         self._closing.set()  # before the lock: a thread inside `_live` must not start another
         self._accelerator.close()
+        self._standby_starter.close()
         for worker in (self._serving, self._standby):
             if worker is not None:
                 worker.process.interrupt()  # an inference that another thread waits for ends now
@@ -230,24 +231,9 @@ class Engine:
         standby, wanted = self._standby, self.wanted()
         if standby is not None and standby.process.alive and standby.holds(wanted):
             return
-        if all(files.cpu is None for files in wanted.values()) or not self._standby_patience.is_over(time.monotonic()):
+        fresh = self._standby_starter.bring_up(wanted)
+        if fresh is None:
             return
-        try:
-            fresh = LoadedWorker(self._options, "cpu")
-            try:
-                fresh.wait_ready()
-                fresh.fit(wanted)
-            except BaseException:
-                fresh.process.kill()
-                raise
-        except (EdgedError, OSError) as error:
-            known = self._standby_patience.failures
-            self._standby_patience.failed(time.monotonic(), 0.0)
-            log.log(
-                logging.DEBUG if known else logging.WARNING, "inference: no worker stands by for the CPU: %s", error
-            )
-            return
-        self._standby_patience.forget()
         with self._lock:
             if self.closed or self._standby is not standby or wanted != self._files or not self._on_edgetpu():
                 fresh.process.kill()

@@ -39,6 +39,7 @@ REAP_SECONDS = 0.5  # a killed process that is not gone by then sits in the kern
 LONGEST_POLL_MS = 2**31 - 1  # poll(2) takes an int
 LAST_WORDS_BYTES = 4096
 LAST_WORDS_SHOWN = 300
+PIPE_READS = 16  # 64 KiB
 
 Said = TypeVar("Said", bound=wire.Message)
 
@@ -176,6 +177,8 @@ class WorkerProcess:
         """
         try:
             os.write(self._request_fd, bytes([slot]))
+        except BrokenPipeError as error:
+            raise self.died("has ended") from error
         except OSError as error:
             raise self.died(str(error)) from error
         self._wait(self._replies, self._reply_fd, time.monotonic() + seconds, "an inference")
@@ -274,10 +277,13 @@ class WorkerProcess:
                 poll.unregister(self._stderr_fd)  # closed: the process is ending, and `fd` will say so
 
     def _drain(self) -> bool:
-        """Take in what the worker printed. False at the end of its output."""
+        """Take in what the worker printed, a pipe's fill at most. False at the end of its output."""
         data = None
         with contextlib.suppress(BlockingIOError):
-            while data := os.read(self._stderr_fd, LAST_WORDS_BYTES):
+            for _ in range(PIPE_READS):  # one that prints faster than this reads must not keep us from the clock
+                data = os.read(self._stderr_fd, LAST_WORDS_BYTES)
+                if not data:
+                    break
                 log.debug("worker %s: %s", self.pid, data.decode(errors="replace").rstrip())
                 self._words = (self._words + data)[-LAST_WORDS_BYTES:]
         return data != b""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from dataclasses import replace
 
@@ -64,6 +65,27 @@ def test_frame_says_when_and_where_from() -> None:
     assert found.origin == "cat.jpg"
     assert before <= found.captured <= time.monotonic()
     assert found.time.utcoffset() is not None
+
+
+def test_a_camera_that_was_told_to_stop_offers_nothing_more() -> None:
+    awaited, arrived = threading.Event(), threading.Event()
+
+    class Late(FakeSource):
+        def read(self, timeout: float) -> Shot:
+            if self.reads:
+                awaited.set()
+                arrived.wait(timeout)
+            return super().read(timeout)
+
+    late = Late([SHOT, SHOT])
+    with Scene(late, options=replace(OPTIONS, stall=5.0)) as scene:
+        scene.take()
+        assert awaited.wait(2.0)
+        scene.camera.stop()
+        arrived.set()
+        late.closed.set()
+        assert scene.camera.join(2.0)
+        assert scene.newest.take(0.0) is None, "what takes the camera's name next has other masks"
 
 
 def test_rotation_and_masks_are_applied_before_anybody_sees_the_frame() -> None:

@@ -85,7 +85,7 @@ def test_removed_folder_is_an_error_and_works_again_when_it_is_back(tmp_path: Pa
     source = FolderSource(path)
     assert shown(source, 1) == ["a.png"]
     shutil.rmtree(path)
-    with pytest.raises(SourceError, match="No such file or directory"):
+    with pytest.raises(SourceError, match="photos is not there"):
         shown(source, 3)
     with pytest.raises(SourceError, match="photos is not there"):
         open_source(str(path), SourceOptions())
@@ -158,3 +158,18 @@ def test_what_is_no_source_is_said_without_secrets(address: str) -> None:
         open_source(address, SourceOptions())
     assert "secret" not in str(caught.value)
     assert any(words in str(caught.value) for words in ("is not there", "known are:", "neither a folder nor a file"))
+
+
+@pytest.mark.parametrize("name", ["photos", "photo.jpg"])
+def test_what_is_taken_away_is_said_as_when_it_is_opened_anew(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    photo = path / "a.jpg" if name == "photos" else path
+    folder(photo.parent, photo.name)
+    source = FolderSource(path)
+    source.read(1.0)
+    path.rename(tmp_path / "away")
+    with pytest.raises(SourceError) as later:
+        source.read(1.0)
+    with pytest.raises(SourceError) as anew:
+        open_source(str(path), SourceOptions())
+    assert str(later.value) == str(anew.value) == f"{path} is not there"

@@ -144,3 +144,16 @@ def test_whole_examination_of_a_machine_in_a_folder(tree: Tree) -> None:
     assert found["edge tpu"] == "ok"
     assert found["libedgetpu"] == "problem"
     assert found["model"] == "warning"
+
+
+def test_webcam_by_its_number(tree: Tree) -> None:
+    webcam(tree, 3)
+    check = look(tree, "v4l2:3")
+    assert (check.state, check.text) == ("ok", "v4l2:3: HD Webcam")
+
+
+@pytest.mark.parametrize("rest", ["/a.jpg?mail=me@example.org", "/me@example.org/a.jpg"])
+def test_stream_with_an_at_sign_behind_its_host(tree: Tree, rest: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        assert look(tree, f"http://127.0.0.1:{port}{rest}").state == "ok"

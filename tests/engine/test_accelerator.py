@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import signal
+import sys
 import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -17,6 +18,7 @@ from support.mosquitto import until
 
 from edged.engine.engine import Engine, EngineDownError, EngineOptions
 from edged.engine.options import EdgeTpuOptions
+from edged.engine.process import Launch
 from edged.errors import ModelError, WorkerError
 from edged.models.package import open_package
 from edged.resources import data_path
@@ -292,4 +294,23 @@ def test_closing_ends_every_worker_while_one_is_being_brought_up(
     start = time.monotonic()
     engine.close()
     assert time.monotonic() - start < 1.5
+    until(lambda: not psutil.Process().children(), 2.0)
+
+
+def test_closing_ends_a_worker_that_hangs_on_its_way_to_stand_by(
+    options: EngineOptions, model: Path, tmp_path: Path
+) -> None:
+    hangs = tmp_path / "hangs"
+    python = tmp_path / "python"
+    python.write_text(f'#!/bin/sh\n[ -e {hangs} ] && exec sleep 600\nexec {sys.executable} "$@"\n', "utf-8")
+    python.chmod(0o755)
+    engine = Engine(replace(options, load_deadline=30.0, launch=Launch(python=python)))
+    slot = engine.load(model, model)
+    until(lambda: on_edgetpu(engine, slot), START_SECONDS)
+    hangs.touch()
+    os.kill(engine.state().pids[1], signal.SIGKILL)
+    until(lambda: any(child.name() == "sleep" for child in psutil.Process().children()), START_SECONDS)
+    start = time.monotonic()
+    engine.close()
+    assert time.monotonic() - start < 0.8
     until(lambda: not psutil.Process().children(), 2.0)
