@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -15,7 +15,7 @@ from edged.engine.accelerator import Accelerator
 from edged.engine.budget import RestartBudget
 from edged.engine.loaded_worker import LoadedWorker
 from edged.engine.options import EngineDownError, EngineOptions, EngineState, Inference, ModelFiles
-from edged.engine.standby import StandbyStarter
+from edged.engine.standby import Arrivals, StandbyStarter
 from edged.engine.trouble import Trouble
 from edged.engine.worker import wire
 from edged.errors import EdgedError, ModelError, WorkerError
@@ -29,6 +29,7 @@ log = logging.getLogger(__name__)
 
 CLOSE_SECONDS: Final = 1.0
 LOAD_PAUSE_SECONDS: Final = 0.5
+NOT_READY: Final = "the Edge TPU is not ready"
 
 Fill = Callable[[NDArray[np.generic], wire.TensorSpec], None]
 
@@ -49,7 +50,10 @@ class Engine:
         self._ready = False  # the serving worker holds every model that can run there
         self._standby: LoadedWorker | None = None
         self._served_since: float | None = None  # when the serving worker gave its first result
-        self._standby_starter = StandbyStarter(self._options)
+        self._aside: LoadedWorker | None = None  # the Edge TPU's, while it loads further models
+        self._loading = threading.RLock()  # held while models are loaded or unloaded; taken before the other lock
+        self._arrivals = Arrivals(self._options)
+        self._standby_starter = StandbyStarter(self._arrivals)
         self._budget = RestartBudget()
         self._restarts = 0
         self._trouble = Trouble(lambda: self.on_change())  # noqa: PLW0108  it may be set later
@@ -81,10 +85,8 @@ class Engine:
             WorkerError: the worker died over it or did not finish in time.
         """
         files = ModelFiles(cpu, edgetpu)
-        with self._lock:
-            slot = next((number for number in range(wire.MAX_SLOTS) if number not in self._files), None)
-            if slot is None:
-                raise ModelError(f"{wire.MAX_SLOTS} models are loaded already")
+        with self._loading, self._lock:
+            (slot,) = self._free_slots([files])
             if cpu is not None or self._on_edgetpu():
                 self._load(slot, files)
             self._files[slot] = files
@@ -93,6 +95,33 @@ class Engine:
         if cpu is None:
             self._wait_for_edgetpu(slot)
         return slot
+
+    def load_beside(self, models: Sequence[ModelFiles]) -> list[int]:
+        """Load further models while frames go on: no inference waits for it. Returns their slots.
+
+        A fresh worker loads what is there and these, and takes the place of the CPU's between two frames. Where the
+        Edge TPU infers, its own worker loads their compiled files, as one process holds the device; the CPU's infers
+        meanwhile.
+
+        Raises:
+            ModelError: the runtime refuses a file, or a compiled file has other tensors than the CPU's.
+            WorkerError: a worker died or hung over them.
+            After either everything is as it was before; the Edge TPU's worker may be on its way back.
+        """
+        with self._loading:
+            with self._lock:
+                added = self._free_slots(models)
+            fresh = self._arrivals.start(added)
+            try:
+                while not self._join(fresh, added):
+                    pass
+                self._load_twins(added)
+            except BaseException:
+                self._forget(added)
+                if fresh not in (self._serving, self._standby):
+                    fresh.process.kill()
+                raise
+        return list(added)
 
     def _load(self, slot: int, files: ModelFiles) -> None:
         """Load a model into the serving worker, and into the one that stands by."""
@@ -117,14 +146,8 @@ class Engine:
 
     def unload(self, slot: int) -> None:
         """Forget a model."""
-        with self._lock:
-            self._files.pop(slot)
-            for worker in (self._serving, self._standby):
-                if worker is not None:
-                    try:
-                        worker.unload(slot)
-                    except WorkerError as error:
-                        self._lost(error, worker)
+        with self._loading:
+            self._forget([slot])
 
     def spec(self, slot: int) -> tuple[tuple[wire.TensorSpec, ...], tuple[wire.TensorSpec, ...]]:
         """Inputs and outputs of a loaded model."""
@@ -193,8 +216,8 @@ class Engine:
         """End the workers; infer no more."""
         self._closing.set()  # before the lock: a thread inside `_live` must not start another
         self._accelerator.close()
-        self._standby_starter.close()
-        for worker in (self._serving, self._standby):
+        self._arrivals.close()
+        for worker in (self._serving, self._standby, self._aside):
             if worker is not None:
                 worker.process.interrupt()  # an inference that another thread waits for ends now
         with self._lock:
@@ -242,7 +265,78 @@ class Engine:
         if standby is not None:
             standby.process.kill()
 
+    # With `_loading` held, and not the other lock.
+
+    def _join(self, fresh: LoadedWorker, added: Mapping[int, ModelFiles]) -> bool:
+        """Take a worker that holds further models in the place of the CPU's; False when more is wanted meanwhile."""
+        wanted = {**self.wanted(), **added}
+        fresh.fit(wanted)
+        with self._lock:
+            if self.closed:
+                raise EngineDownError("the engine is closed", 0.0)
+            if {**self._files, **added} != wanted:
+                return False
+            self._files = wanted
+            if self._on_edgetpu():
+                before, self._standby = self._standby, fresh
+            else:
+                before, self._serving = self._serving, fresh
+                self._ready, self._served_since = True, None
+        if before is not None:
+            before.process.kill()
+        return True
+
+    def _load_twins(self, added: Mapping[int, ModelFiles]) -> None:
+        """Load further models into the Edge TPU's worker, if that infers; the CPU's infers meanwhile."""
+        with self._lock:
+            worker = self._serving
+            if worker is None or worker.device != "edgetpu":
+                if any(files.cpu is None for files in added.values()):
+                    raise ModelError(f"compiled for the Edge TPU alone, and {self._accelerator.reason or NOT_READY}")
+                self._accelerator.consider()
+                return
+            served = 0.0 if self._served_since is None else time.monotonic() - self._served_since
+            self._aside, self._serving, self._standby, self._served_since = worker, self._standby, None, None
+            self._ready = self._serving is not None and self._serving.holds(self._files)
+        try:
+            for slot, files in added.items():
+                worker.load(slot, files)
+            with self._lock:
+                if self._serving is not None and self._ready:
+                    worker.check_like(self._serving)
+        except EdgedError as error:
+            worker.process.kill()
+            if not self.closed:
+                self._accelerator.lost(worker.process, str(error), served)
+            raise
+        else:
+            with self._lock:
+                if self.closed:
+                    worker.process.kill()
+                    return
+                self._serving, self._standby = worker, self._serving if self._ready else None
+                self._ready = True
+        finally:
+            self._aside = None
+
+    def _forget(self, slots: Iterable[int]) -> None:
+        with self._lock:
+            for slot in slots:
+                self._files.pop(slot, None)
+                for worker in (self._serving, self._standby):
+                    try:
+                        if worker is not None and worker.process.alive:
+                            worker.unload(slot)
+                    except WorkerError as error:
+                        self._lost(error, worker)
+
     # With the lock held.
+
+    def _free_slots(self, models: Sequence[ModelFiles]) -> dict[int, ModelFiles]:
+        free = [number for number in range(wire.MAX_SLOTS) if number not in self._files][: len(models)]
+        if len(free) < len(models):
+            raise ModelError(f"{wire.MAX_SLOTS} models are loaded already")
+        return dict(zip(free, models, strict=True))
 
     def _on_edgetpu(self) -> bool:
         return self._serving is not None and self._serving.device == "edgetpu"
@@ -251,7 +345,7 @@ class Engine:
         """The serving worker, which holds that model."""
         worker = self._live()
         if slot not in worker.models:
-            reason = self._accelerator.reason or "the Edge TPU is not ready"
+            reason = self._accelerator.reason or NOT_READY
             raise EngineDownError(f"the model is compiled for the Edge TPU alone, and {reason}", LOAD_PAUSE_SECONDS)
         return worker
 

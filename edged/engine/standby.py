@@ -1,4 +1,4 @@
-"""Brings up the worker that stands by for the CPU while the Edge TPU infers."""
+"""Brings up workers for the CPU beside those that infer: to stand by, or to hold further models."""
 
 from __future__ import annotations
 
@@ -19,41 +19,28 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-class StandbyStarter:
-    """Starts one worker at a time, less and less often while that fails. For one thread, but for `close`."""
+class Arrivals:
+    """Workers that are on their way. Thread-safe."""
 
     def __init__(self, options: EngineOptions) -> None:
         self._options = options
-        self._patience = Patience()
         self._closing = threading.Event()
-        self._arriving: LoadedWorker | None = None
+        self._lock = threading.Lock()
+        self._arriving: set[LoadedWorker] = set()
 
-    def bring_up(self, wanted: Mapping[int, ModelFiles]) -> LoadedWorker | None:
-        """A fresh worker with those of the models that the CPU can run; None where there is none to be had now."""
-        if all(files.cpu is None for files in wanted.values()) or not self._patience.is_over(time.monotonic()):
-            return None
+    def start(self, wanted: Mapping[int, ModelFiles]) -> LoadedWorker:
+        """A fresh worker for the CPU with those of the models that it can run. Takes `load_deadline` a model at most.
+
+        Raises:
+            ModelError: the runtime refuses a file.
+            WorkerError: the worker died or hung, or cannot be started.
+            Nothing is left of it after either.
+        """
+        fresh = LoadedWorker(self._options, "cpu")
+        with self._lock:
+            self._arriving.add(fresh)
         try:
-            fresh = self._start(wanted)
-        except (EdgedError, OSError) as error:
-            if not self._closing.is_set():
-                level = logging.DEBUG if self._patience.failures else logging.WARNING
-                log.log(level, "inference: no worker stands by for the CPU: %s", error)
-            self._patience.failed(time.monotonic(), 0.0)
-            return None
-        self._patience.forget()
-        return fresh
-
-    def close(self) -> None:
-        """Kill a worker that is being brought up; does not wait."""
-        self._closing.set()
-        arriving = self._arriving
-        if arriving is not None:
-            arriving.process.interrupt()
-
-    def _start(self, wanted: Mapping[int, ModelFiles]) -> LoadedWorker:
-        fresh = self._arriving = LoadedWorker(self._options, "cpu")
-        try:
-            if self._closing.is_set():  # after the line above: either `close` sees the worker, or this sees `close`
+            if self._closing.is_set():  # after the lines above: either `close` sees the worker, or this sees `close`
                 fresh.process.interrupt()
             fresh.wait_ready()
             fresh.fit(wanted)
@@ -61,5 +48,41 @@ class StandbyStarter:
             fresh.process.kill()
             raise
         finally:
-            self._arriving = None
+            with self._lock:
+                self._arriving.discard(fresh)
+        return fresh
+
+    def close(self) -> None:
+        """Kill what is being brought up, now and from now on; does not wait."""
+        self._closing.set()
+        with self._lock:
+            for worker in self._arriving:
+                worker.process.interrupt()
+
+    @property
+    def closed(self) -> bool:
+        """Whether `close` has been called."""
+        return self._closing.is_set()
+
+
+class StandbyStarter:
+    """Brings up the worker that stands by, less and less often while that fails. For one thread."""
+
+    def __init__(self, arrivals: Arrivals) -> None:
+        self._arrivals = arrivals
+        self._patience = Patience()
+
+    def bring_up(self, wanted: Mapping[int, ModelFiles]) -> LoadedWorker | None:
+        """A fresh worker with those of the models that the CPU can run; None where there is none to be had now."""
+        if all(files.cpu is None for files in wanted.values()) or not self._patience.is_over(time.monotonic()):
+            return None
+        try:
+            fresh = self._arrivals.start(wanted)
+        except (EdgedError, OSError) as error:
+            if not self._arrivals.closed:
+                level = logging.DEBUG if self._patience.failures else logging.WARNING
+                log.log(level, "inference: no worker stands by for the CPU: %s", error)
+            self._patience.failed(time.monotonic(), 0.0)
+            return None
+        self._patience.forget()
         return fresh
