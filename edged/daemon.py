@@ -24,7 +24,10 @@ from edged.fleet import Fleet, views
 from edged.health import HealthReporter
 from edged.heat import HeatGovernor
 from edged.labeling.label import Result
+from edged.models.choose import choose
 from edged.models.package import Package, find_model, open_package
+from edged.models.store import Store
+from edged.models.store_change import tidy
 from edged.mqtt.client import MqttClient
 from edged.mqtt.embedded import EmbeddedBroker
 from edged.mqtt.messages import label_payload
@@ -173,12 +176,20 @@ async def _report_health(reporter: HealthReporter, mqtt: MqttClient, changed: as
 def _model_path(config: Config) -> Path:
     if config.model.path is not None:
         return config.model.path
+    store = Store(config.state)
+    tidy(store)
+    chosen = choose(store, config.model.name)
+    if chosen is not None:
+        return chosen.folder
     if config.model.name == "base":
         return find_model("base")
     if config.registry is not None:
         log.warning("model %s is not on this device: the base model labels", config.model.name)
         return find_model("base")
-    raise ConfigError(f"model.name: there is no model {config.model.name!r} on this device (base, or give model.path)")
+    raise ConfigError(
+        f"model.name: there is no model {config.model.name!r} on this device"
+        " (edged models install …; or base, or give model.path)"
+    )
 
 
 def _with_broker(config: Config, port: int) -> Config:

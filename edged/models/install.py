@@ -17,8 +17,10 @@ from edged.models.download import Patience, Wanted, download
 from edged.models.durable import writing
 from edged.models.files import MAX_MODEL_BYTES, Tflite, read
 from edged.models.manifest import MAX_MANIFEST_BYTES, parse_summary
+from edged.models.metadata import ModelMetadata, read_metadata
 from edged.models.package import BASE, MANIFEST, open_package, read_summary
 from edged.models.store_change import changing
+from edged.models.tflite_file import inspect
 from edged.models.write_package import NewMember, NewPackage, file_name, model_name, package_files, write_files
 
 if TYPE_CHECKING:
@@ -171,7 +173,9 @@ class _Gatherer:
         name, version = self._words.name or model_name(called), self._words.version or NO_VERSION
         if name == BASE:
             raise UsageError("base is the name of the model that comes with edged; give another one with --name")
-        package = NewPackage(name, version, "", "unknown", source, (member,), files)
+        said = _metadata(files[member.model], source)
+        licence = said.licence or "unknown"
+        package = NewPackage(name, version, said.name, licence, source, (member,), files)
         return _Gathered(package_files(package), source)
 
     def _fetch_published(self, file: CatalogueFile) -> bytes:
@@ -199,6 +203,13 @@ class _Gatherer:
         for option in options:
             if getattr(self._words, option) is not None:
                 raise UsageError(f"--{option}: {what} says that itself")
+
+
+def _metadata(data: bytes, what: str) -> ModelMetadata:
+    try:
+        return read_metadata(inspect(data)) or ModelMetadata()
+    except ModelError as error:
+        raise ModelError(f"{what}: {error}") from error
 
 
 def _check_total(size: int) -> None:

@@ -61,8 +61,8 @@ def find_model(name_or_path: str, where: Sequence[Store] | None = None) -> Path:
     path = Path(os.path.expanduser(name_or_path))  # noqa: PTH111  Path's own raises where there is no such user
     if not os.path.exists(path):  # noqa: PTH110  Path's own raises for what it may not look at
         raise ModelError(
-            f"no model {name_or_path!r} here: give 'base', the name of an installed model (edged models list),"
-            " a package's folder or a .tflite file"
+            f"no model {name_or_path!r} here: give 'base', a package's folder or a .tflite file, or the name of an"
+            " installed model (edged models list)"
         )
     return path
 

@@ -19,8 +19,10 @@ SYSTEM: Final = Path("/var/lib/edged")
 
 
 def state_folder() -> Path:
-    """The state folder whose models a command changes, in this order: what the user or the configuration names, the daemon's
-    usual folder where this user may write there, the user's own.
+    """The state folder whose models a command changes.
+
+    What the user or the configuration names; else the daemon's usual one, where this user may write there; else the
+    user's own.
 
     Raises:
         ConfigError: there is a configuration, and it is wrong.
