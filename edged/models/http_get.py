@@ -250,8 +250,10 @@ class _Redirects(urllib.request.HTTPRedirectHandler):
         try:
             check_address(newurl)
         except UsageError as error:
+            fp.close()
             raise RefusedError(f"the server leads elsewhere: {error}") from None
         if urlsplit(req.full_url).scheme == "https" and urlsplit(newurl).scheme == "http":
+            fp.close()
             raise RefusedError(f"the server leads from https:// to {newurl[:200]}")
         return super().redirect_request(req, fp, code, msg, headers, newurl)
 
