@@ -27,7 +27,8 @@ from edged.labeling.activation import Activation
 from edged.labeling.preprocess import Fit
 from edged.labeling.vocabulary import Detail
 from edged.models.metadata import DEFAULT_LOCALE
-from edged.models.package import find_model, open_package
+from edged.models.package import find_model
+from edged.models.prove import open_proved
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -37,7 +38,6 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
     from edged.labeling.label import Label, ModelRef
-    from edged.models.package import Package
 
     Picturable = str | os.PathLike[str] | bytes | bytearray | memoryview | Image | NDArray[np.uint8] | Picture | Frame
     Part = Region | tuple[float, float, float, float]
@@ -49,7 +49,8 @@ LOAD_SECONDS = 30.0  # a large model on a worn card
 class ImageLabeler:
     """A model, ready to label pictures. Thread-safe; use it as a context manager, or call `close`.
 
-    Inference runs in a process of its own: a model that crashes it costs a picture, not the caller.
+    Inference runs in a process of its own: a model that crashes it costs a picture, not the caller. A model other than
+    the base model is opened and tried out in a throw-away process first, once: it takes a second or two.
 
     Args:
         model: `base`, a package's folder or a `.tflite` file.
@@ -62,7 +63,7 @@ class ImageLabeler:
         locale: the language of labels that a model has in several.
         members: names of those of the package's models that are to run; None is all of them.
         activation: `softmax`, `sigmoid` or `none`: what is still to be applied to the output of a model that does not
-            say it itself.
+            say it itself; without effect on others.
         threads: threads of one inference; None takes all cores but one, three at most.
         device: `auto` infers on the CPU until the Edge TPU is ready, where there is one; `edgetpu` waits for it.
         edgetpu: its library and device, where they are not the usual ones.
@@ -70,7 +71,7 @@ class ImageLabeler:
     Raises:
         ModelError: the model is missing, damaged, no image classifier, or crashes or hangs the inference process.
         UsageError: `max_results` or `threads` below 1, a threshold outside [0, 1], an unknown `fit`, `detail` or
-            `activation`, both `allow` and `deny`, or an `activation` for a model that says it itself.
+            `activation`, or both `allow` and `deny`.
         WorkerError: the inference process cannot be started.
     """
 
@@ -97,7 +98,8 @@ class ImageLabeler:
         if threads is not None and threads < 1:
             raise UsageError(f"threads is {threads}; it is 1 or more")
         path = find_model(str(model))
-        package = _activated(open_package(path, locale=locale), activation)
+        wanted = None if activation is None else _activation(activation)
+        package = open_proved(path, locale=locale, activation=wanted)
         options = EngineOptions(
             threads=threads, load_deadline=LOAD_SECONDS, device=device, edgetpu=edgetpu or EdgeTpuOptions()
         )
@@ -203,14 +205,10 @@ def _names(names: Iterable[str], what: str) -> frozenset[str]:
     return frozenset(names)
 
 
-def _activated(package: Package, activation: str | None) -> Package:
-    if activation is None:
-        return package
-    if activation not in tuple(Activation):
-        raise UsageError(f"activation is {activation!r}; it is {', '.join(Activation)}")
-    if all(member.activation is not None for member in package.members):
-        raise UsageError(f"the model {package.ref.name} says its activation itself: leave it out")
-    return package.with_activation(Activation(activation))
+def _activation(name: str) -> Activation:
+    if name not in tuple(Activation):
+        raise UsageError(f"activation is {name!r}; it is {', '.join(Activation)}")
+    return Activation(name)
 
 
 def _options(  # noqa: PLR0913, PLR0917  see `ImageLabeler`

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,6 +13,8 @@ from edged import ImageLabeler
 from edged.errors import ModelError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from edged.labeling.label import Label
 
 V1 = "mobilenet_v1_0.25_224_quant.tflite"
