@@ -24,7 +24,10 @@ from edged.fleet import Fleet, views
 from edged.health import HealthReporter
 from edged.heat import HeatGovernor
 from edged.labeling.label import Result
+from edged.models.choose import choose
 from edged.models.package import Package, find_model, open_package
+from edged.models.store import Store
+from edged.models.store_change import tidy
 from edged.mqtt.client import MqttClient
 from edged.mqtt.embedded import EmbeddedBroker
 from edged.mqtt.messages import label_payload
@@ -86,7 +89,7 @@ async def serve(  # noqa: PLR0915  one part after the other, as they are started
         engine = Engine(_engine_options(config), on_change=wake)
         parts.callback(engine.close)
         engine.start()  # its runtime is imported while everything else is set up
-        package = open_package(_model_path(config))
+        package = open_package(_model_path(config), locale=config.model.locale)
         if config.mqtt.embedded:
             broker = await parts.enter_async_context(EmbeddedBroker(config.mqtt.port))
             config = _with_broker(config, broker.port)
@@ -111,7 +114,7 @@ async def serve(  # noqa: PLR0915  one part after the other, as they are started
                 show(result, frame)
 
         def load() -> Classifier | None:
-            classifier = _load(engine, package, lambda: progress.beat(PIPELINE))
+            classifier = _load(engine, package, config.model.members, lambda: progress.beat(PIPELINE))
             if classifier is not None:
                 fleet.want(classifier.size)
                 warn_of_unknown_labels(classifier, config.cameras)
@@ -142,12 +145,14 @@ async def serve(  # noqa: PLR0915  one part after the other, as they are started
                 await stopping.wait()
 
 
-def _load(engine: Engine, package: Package, beat: Callable[[], None]) -> Classifier | None:
+def _load(
+    engine: Engine, package: Package, members: tuple[str, ...] | None, beat: Callable[[], None]
+) -> Classifier | None:
     """Load the model, however often the worker dies over it. None when the engine is closed meanwhile."""
     while not engine.closed:
         beat()
         try:
-            return Classifier(engine, package)
+            return Classifier(engine, package, members)
         except EngineDownError as error:
             time.sleep(min(error.retry_in, LOAD_PAUSE_SECONDS))
         except WorkerError as error:
@@ -173,12 +178,20 @@ async def _report_health(reporter: HealthReporter, mqtt: MqttClient, changed: as
 def _model_path(config: Config) -> Path:
     if config.model.path is not None:
         return config.model.path
+    store = Store(config.state)
+    tidy(store)
+    chosen = choose(store, config.model.name)
+    if chosen is not None:
+        return chosen.folder
     if config.model.name == "base":
         return find_model("base")
     if config.registry is not None:
         log.warning("model %s is not on this device: the base model labels", config.model.name)
         return find_model("base")
-    raise ConfigError(f"model.name: there is no model {config.model.name!r} on this device (base, or give model.path)")
+    raise ConfigError(
+        f"model.name: there is no model {config.model.name!r} on this device"
+        " (edged models install …; or base, or give model.path)"
+    )
 
 
 def _with_broker(config: Config, port: int) -> Config:
