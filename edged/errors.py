@@ -48,6 +48,12 @@ class WorkerError(EdgedError):
     """The inference worker died, hung or spoke garbage. Recover: start another; one frame is lost."""
 
 
+class CannotWriteError(EdgedError):
+    """Something cannot be put on disk: it is full, read-only, or something else lies there. Recover: as the text says."""
+
+    exit_code = 73
+
+
 class PermissionDeniedError(EdgedError):
     """The operating system says no. Recover: change owner, group or mode as the text says."""
 

@@ -1,0 +1,270 @@
+"""One request for a file, from an offset on, over HTTP: every wait ends, and nothing leads away from HTTPS.
+
+urllib does the protocol, proxies and redirections; its sockets are replaced by such as receive until a moment.
+"""
+
+from __future__ import annotations
+
+import http.client
+import socket
+import ssl
+import time
+import urllib.error
+import urllib.request
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
+
+from edged import __version__
+from edged.camera.bounded_socket import BoundedSocket, BoundedTlsSocket, find_host
+from edged.errors import UnavailableError, UsageError
+
+if TYPE_CHECKING:
+    from http.client import HTTPMessage
+    from types import TracebackType
+    from typing import IO, Self
+
+CONNECT_SECONDS: Final = 30.0  # to find the host, to connect, to get the headers: each
+MAX_REDIRECTS: Final = 5
+_SOME_BYTES: Final = 64 * 1024
+_Sockets = list[BoundedSocket | BoundedTlsSocket]
+
+
+class UnreachableError(UnavailableError):
+    """A request that came to no answer, or whose answer broke off: the same one may succeed later."""
+
+
+class RefusedError(UnavailableError):
+    """An answer that is not the file: to ask the same again at once has no use."""
+
+
+@dataclass(slots=True)
+class Answer:
+    """A file on its way.
+
+    Attributes:
+        start: the offset of its first byte: 0 where the server does not give parts of files.
+        size: of the whole file, where the server says.
+        kind: the media type.
+    """
+
+    start: int
+    size: int | None
+    kind: str
+    _response: http.client.HTTPResponse
+    _sockets: _Sockets = field(default_factory=list)
+
+    def read_some(self, until: float) -> bytes:
+        """What has come, as soon as there is something; empty at the end. Waits until then, in `time.monotonic()`.
+
+        Raises:
+            UnreachableError: the connection broke, or nothing came in time.
+        """
+        for connection in self._sockets:
+            connection.until = until
+        try:
+            data = self._response.read1(_SOME_BYTES)
+        except (OSError, http.client.HTTPException) as error:
+            raise UnreachableError(f"broke off: {_reason(error)}") from error
+        if not data and self._response.length:
+            raise UnreachableError(f"broke off: {self._response.length} bytes are missing")
+        return data
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._response.close()
+
+
+def check_address(address: str) -> None:
+    """Raise UsageError for what is no address of HTTPS; HTTP is taken too, as what comes has to have its digest."""
+    try:
+        parts = urlsplit(address)
+        host, _ = parts.hostname, parts.port
+    except ValueError as error:
+        raise UsageError(f"{address[:200]!r} is no address: {error}") from error
+    if parts.scheme not in {"http", "https"} or not host:
+        raise UsageError(f"{address[:200]!r} is no address such as https://example.org/model.tflite")
+    if parts.username is not None:
+        raise UsageError("an address with a password in it: not taken")
+
+
+def open_at(address: str, offset: int = 0) -> Answer:
+    """Ask for a file from `offset` on.
+
+    Raises:
+        UsageError: an address that is not taken.
+        UnreachableError: nobody answers.
+        RefusedError: the answer is an error, or leads to where it must not.
+    """
+    check_address(address)
+    headers = {"User-Agent": f"edged/{__version__}", "Accept": "*/*", "Accept-Encoding": "identity"}
+    if offset:
+        headers["Range"] = f"bytes={offset}-"
+    request = urllib.request.Request(address, headers=headers)  # noqa: S310  the scheme has been checked
+    sockets: _Sockets = []
+    try:
+        _find(address)
+        response = _opener(sockets).open(request, timeout=CONNECT_SECONDS)
+    except urllib.error.HTTPError as error:
+        with error:
+            return _refusal(address, error, offset)
+    except urllib.error.URLError as error:
+        raise UnreachableError(f"{_reason(error.reason)}") from error
+    except (OSError, http.client.HTTPException, ValueError) as error:
+        raise UnreachableError(f"{_reason(error)}") from error
+    try:
+        start, size = _extent(response, offset)
+    except BaseException:
+        response.close()
+        raise
+    return Answer(start, size, response.headers.get_content_type(), response, sockets)
+
+
+def _refusal(address: str, error: urllib.error.HTTPError, offset: int) -> Answer:
+    if error.code == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE and offset:
+        return open_at(address)  # what is there is as long as the file or longer: it is another file
+    if error.code >= HTTPStatus.INTERNAL_SERVER_ERROR or error.code == HTTPStatus.TOO_MANY_REQUESTS:
+        raise UnreachableError(f"the server answers {error.code} {error.reason}") from None
+    raise RefusedError(f"the server answers {error.code} {error.reason}") from None
+
+
+def _extent(response: http.client.HTTPResponse, offset: int) -> tuple[int, int | None]:
+    """Where the answer begins, and how long the whole file is."""
+    if response.headers.get("Content-Encoding", "identity") != "identity":
+        raise RefusedError("the server sends it packed, which was not asked for")
+    if response.status != HTTPStatus.PARTIAL_CONTENT:
+        return 0, response.length
+    words = response.headers.get("Content-Range", "").replace("/", "-").replace("bytes", "").split("-")
+    if len(words) != 3 or not words[0].strip().isdigit() or int(words[0]) != offset:  # noqa: PLR2004  first-last/size
+        raise RefusedError("the server sends another part than was asked for")
+    return offset, int(words[2]) if words[2].isdigit() else None
+
+
+def _find(address: str) -> None:
+    """Find the host once, in bounded time: the system's resolver knows no timeout."""
+    parts = urlsplit(address)
+    if parts.scheme not in urllib.request.getproxies() or urllib.request.proxy_bypass(parts.hostname or ""):
+        find_host(parts.hostname or "", parts.port or 443, time.monotonic() + CONNECT_SECONDS)
+
+
+def _opener(sockets: _Sockets) -> urllib.request.OpenerDirector:
+    """HTTP and HTTPS and nothing else: no files, no FTP, no data in the address."""
+    opener = urllib.request.OpenerDirector()
+    for handler in (
+        urllib.request.ProxyHandler(),
+        _Http(sockets),
+        _Https(sockets),
+        _Redirects(),
+        urllib.request.HTTPDefaultErrorHandler(),
+        urllib.request.HTTPErrorProcessor(),
+        urllib.request.UnknownHandler(),
+    ):
+        opener.add_handler(handler)
+    return opener
+
+
+class _Connection(http.client.HTTPConnection):
+    sockets: _Sockets
+
+    def connect(self) -> None:
+        """As http.client's own; then the socket is one that receives until a moment."""
+        super().connect()
+        bounded = BoundedSocket(fileno=self.sock.detach())
+        bounded.settimeout(CONNECT_SECONDS)
+        bounded.until = time.monotonic() + CONNECT_SECONDS
+        self.sock = bounded
+        self.sockets.append(bounded)
+
+
+class _TlsConnection(http.client.HTTPSConnection, _Connection):
+    def connect(self) -> None:
+        """As http.client's own, which wraps what `_Connection` made."""
+        super().connect()
+        assert isinstance(self.sock, BoundedTlsSocket)  # noqa: S101  as its context says
+        self.sock.until = time.monotonic() + CONNECT_SECONDS
+        self.sockets[-1] = self.sock
+
+
+class _Http(urllib.request.HTTPHandler):
+    def __init__(self, sockets: _Sockets) -> None:
+        super().__init__()
+        self._sockets = sockets
+
+    def http_open(self, req: urllib.request.Request) -> http.client.HTTPResponse:
+        return self.do_open(self._connection, req)
+
+    def _connection(
+        self,
+        host: str,
+        /,
+        *,
+        port: int | None = None,
+        timeout: float = CONNECT_SECONDS,
+        source_address: tuple[str, int] | None = None,
+        blocksize: int = 8192,
+    ) -> http.client.HTTPConnection:
+        connection = _Connection(host, port, timeout, source_address, blocksize)
+        connection.sockets = self._sockets
+        return connection
+
+
+class _Https(urllib.request.HTTPSHandler):
+    def __init__(self, sockets: _Sockets) -> None:
+        super().__init__()
+        self._sockets = sockets
+        self._tls = ssl.create_default_context()
+        self._tls.sslsocket_class = BoundedTlsSocket
+
+    def https_open(self, req: urllib.request.Request) -> http.client.HTTPResponse:
+        return self.do_open(self._connection, req)
+
+    def _connection(
+        self,
+        host: str,
+        /,
+        *,
+        port: int | None = None,
+        timeout: float = CONNECT_SECONDS,
+        source_address: tuple[str, int] | None = None,
+        blocksize: int = 8192,
+    ) -> http.client.HTTPConnection:
+        connection = _TlsConnection(
+            host, port, timeout=timeout, source_address=source_address, context=self._tls, blocksize=blocksize
+        )
+        connection.sockets = self._sockets
+        return connection
+
+
+class _Redirects(urllib.request.HTTPRedirectHandler):
+    max_redirections = MAX_REDIRECTS
+
+    def redirect_request(  # noqa: PLR0913, PLR0917  urllib's own signature
+        self, req: urllib.request.Request, fp: IO[bytes], code: int, msg: str, headers: HTTPMessage, newurl: str
+    ) -> urllib.request.Request | None:
+        """Raise RefusedError for a way that leads from HTTPS to HTTP, or to what is neither."""
+        try:
+            check_address(newurl)
+        except UsageError as error:
+            raise RefusedError(f"the server leads elsewhere: {error}") from None
+        if urlsplit(req.full_url).scheme == "https" and urlsplit(newurl).scheme == "http":
+            raise RefusedError(f"the server leads from https:// to {newurl[:200]}")
+        return super().redirect_request(req, fp, code, msg, headers, newurl)
+
+
+def _reason(error: object) -> str:
+    if isinstance(error, TimeoutError):
+        return "no answer in time"
+    if isinstance(error, socket.gaierror):
+        return "the host's name is not known here (offline?)"
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"its certificate is not trusted: {error.verify_message}"
+    if isinstance(error, http.client.IncompleteRead):
+        return "bytes are missing at the end"
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    return str(error) or type(error).__name__

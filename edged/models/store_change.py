@@ -1,0 +1,201 @@
+"""Changes of a store, by one process at a time: a model comes, is chosen, goes."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import pwd
+import shutil
+import time
+import uuid
+from typing import TYPE_CHECKING, Final
+
+from edged.errors import CannotWriteError, PermissionDeniedError, UnavailableError, UsageError
+from edged.models.durable import move, replace_file, replace_link, sync_folder, writing
+from edged.models.package import open_package
+from edged.models.record import Record
+from edged.models.store import Entry, Store, is_whole, manifest_digest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+LOCK_SECONDS: Final = 60.0  # a model is proved under the lock
+_LOCK_PAUSE: Final = 0.1
+
+
+@contextlib.contextmanager
+def changing(store: Store, patience: float = LOCK_SECONDS) -> Iterator[Change]:
+    """Within, this process alone changes the store; what a crash left behind is cleaned away first.
+
+    Raises:
+        UnavailableError: another process changes it for longer than `patience` seconds.
+        PermissionDeniedError, CannotWriteError: it cannot be written.
+    """
+    with writing(store.folder):
+        _refuse_to_write_into_what_is_not_ours(store.folder)
+        for part in ("records", "staging", "downloads"):
+            (store.folder / part).mkdir(parents=True, exist_ok=True)
+        lock = os.open(store.folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
+    try:
+        _take(lock, store.folder, patience)
+        change = Change(store)
+        with writing(store.folder):
+            change.clean()
+        try:
+            yield change
+        finally:
+            with contextlib.suppress(OSError):
+                change.clean()
+    finally:
+        os.close(lock)
+
+
+class Change:
+    """What may be done to a store by the one process that holds its lock. From `changing` alone."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._folder = store.folder
+
+    def stage(self) -> Path:
+        """A new, empty folder on the store's disk, for a package that is to be proved and then put in."""
+        path = self._scratch()
+        with writing(path):
+            path.mkdir()
+        return path
+
+    def put_in(self, staged: Path, source: str) -> Entry:
+        """Let a staged package, whose files are on the disk, be one of the store's.
+
+        Args:
+            staged: from `stage`, with a package in it that has been proved.
+            source: where it comes from, for people.
+
+        Raises:
+            ModelError: it is not what its manifest says.
+            PermissionDeniedError, CannotWriteError: the store cannot be written.
+        """
+        digest = manifest_digest(staged)
+        package = open_package(staged)
+        target = self._folder / digest
+        with writing(target):
+            sync_folder(staged)
+            self.record(digest, Record.now(package.ref.name, package.ref.version, source))
+            if os.path.lexists(target):
+                if (entry := self._store.entry(digest)) is not None and is_whole(entry):
+                    return entry
+                move(target, self._scratch())  # it was torn: the new one takes its place
+            move(staged, target)
+        entry = self._store.entry(digest)
+        if entry is None:
+            raise CannotWriteError(f"{target}: gone as soon as it was written")
+        return entry
+
+    def record(self, digest: str, record: Record) -> None:
+        """Write down what is known of a model. Raises OSError."""
+        replace_file(self._folder / "records" / digest, record.to_json(), self._scratch())
+
+    def use(self, entry: Entry | None) -> None:
+        """Let this model label from now on; None is the base model that came with edged. The old one is remembered.
+
+        The choice is made in one rename. A process that dies before it has changed the memory alone: `previous` is
+        then the same as `active`, and `rollback` leads to the base model.
+        """
+        before = self._store.active()
+        if (entry and entry.digest) == (before and before.digest):
+            return
+        with writing(self._folder):
+            self._link("previous", before)
+            self._link("active", entry)
+
+    def rollback(self) -> Entry | None:
+        """Go back to the choice before this one; what was left is then the previous one. None is the base model.
+
+        Raises:
+            UsageError: nothing was ever chosen.
+        """
+        active, previous = self._store.active(), self._store.previous()
+        if active is None and previous is None:
+            raise UsageError("there is nothing to go back to: no other model than the base model was ever used")
+        if active is not None and previous is not None and active.digest == previous.digest:
+            previous = None
+        self.use(previous)
+        return previous
+
+    def remove(self, entry: Entry) -> None:
+        """Take a model off the disk.
+
+        Raises:
+            UsageError: it is the one that labels.
+            PermissionDeniedError, CannotWriteError: the store cannot be written.
+        """
+        active, previous = self._store.active(), self._store.previous()
+        if active is not None and active.digest == entry.digest:
+            raise UsageError(f"{entry.label} is in use; first: edged models use base (or another one)")
+        with writing(entry.folder):
+            if previous is not None and previous.digest == entry.digest:
+                self._link("previous", None)
+            move(entry.folder, self._scratch())
+        self.clean()
+
+    def clean(self) -> None:
+        """Take away what a crash left: staged folders, and records without a model. Raises OSError."""
+        for path in (self._folder / "staging").iterdir():
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path)
+            else:
+                path.unlink()
+        for path in (self._folder / "records").iterdir():
+            if not (self._folder / path.name).is_dir():
+                path.unlink()
+
+    def _link(self, name: str, entry: Entry | None) -> None:
+        if entry is not None:
+            replace_link(self._folder / name, entry.digest, self._scratch())
+        else:
+            (self._folder / name).unlink(missing_ok=True)
+            sync_folder(self._folder)
+
+    def _scratch(self) -> Path:
+        return self._folder / "staging" / uuid.uuid4().hex
+
+
+def _take(lock: int, folder: Path, patience: float) -> None:
+    until = time.monotonic() + patience
+    while True:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() > until:
+                raise UnavailableError(f"{folder}: another edged is changing the models; try again later") from None
+            time.sleep(_LOCK_PAUSE)
+        else:
+            return
+
+
+def _refuse_to_write_into_what_is_not_ours(folder: Path) -> None:
+    """Root writes nowhere but in root's folders: what it left in the daemon's, the daemon could neither use nor clean.
+
+    To write there and give it away would be worse: the daemon's user could lead root elsewhere with a link.
+    """
+    if os.geteuid() != 0:
+        return
+    for place in (folder, *folder.parents):
+        try:
+            owner = place.stat().st_uid
+        except OSError:
+            continue
+        if owner != 0:
+            raise PermissionDeniedError(
+                f"{place} belongs to user {_user(owner)}: run this as that user (sudo -u {_user(owner)} edged models …)"
+            )
+        return
+
+
+def _user(number: int) -> str:
+    try:
+        return pwd.getpwuid(number).pw_name
+    except KeyError:
+        return f"#{number}"
