@@ -44,6 +44,12 @@ class DelegateError(UnavailableError):
     """The Edge TPU cannot be had: no library, no device, busy, refused. Recover: the CPU; try again later."""
 
 
+class RegistryError(EdgedError):
+    """A registry's file or key is not what it must be. Recover: its operator mends it; a device tries again later."""
+
+    exit_code = 65
+
+
 class WorkerError(EdgedError):
     """The inference worker died, hung or spoke garbage. Recover: start another; one frame is lost."""
 
