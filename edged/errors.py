@@ -66,7 +66,7 @@ class WorkerError(EdgedError):
 
 
 class CannotWriteError(EdgedError):
-    """Something cannot be put on disk: it is full, read-only, or something else lies there. Recover: as the text says."""
+    """Something cannot be put on disk: it is full, read-only, or something is in the way. Recover: as the text says."""
 
     exit_code = 73
 

@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Final
 
 from edged.errors import ModelError, UnavailableError
 from edged.models.durable import writing
+from edged.models.files import MAX_MODEL_BYTES
 from edged.models.http_get import RefusedError, UnreachableError, open_at
-from edged.models.package import MAX_MODEL_BYTES
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -111,21 +111,40 @@ class _Manifest(_Strict):
 
 
 @dataclass(frozen=True, slots=True)
+class Stated:
+    """What a manifest says of a file."""
+
+    sha256: str
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
 class Summary:
-    """What a manifest says of its package as a whole; `files` are the names that it lists."""
+    """What a manifest says of its package as a whole; `stated`: of each file, by its name."""
 
     ref: ModelRef
     title: str
     licence: str
     source: str
-    files: tuple[str, ...]
+    stated: dict[str, Stated]
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """The names of the files."""
+        return tuple(self.stated)
 
 
 def read_summary(folder: Path) -> Summary:
     """What the manifest says, without a look at the files. Raises ModelError."""
-    manifest, digest = _read_manifest(folder)
+    return parse_summary(read(folder / MANIFEST, MAX_MANIFEST_BYTES), str(folder / MANIFEST))
+
+
+def parse_summary(text: bytes, what: str) -> Summary:
+    """What a manifest says that is in memory; `what` stands for it in errors. Raises ModelError."""
+    manifest, digest = _parse(text, what)
     ref = ModelRef(manifest.name, manifest.version, f"sha256:{digest}")
-    return Summary(ref, manifest.title, manifest.licence, manifest.source, tuple(manifest.files))
+    stated = {name: Stated(file.sha256, file.size) for name, file in manifest.files.items()}
+    return Summary(ref, manifest.title, manifest.licence, manifest.source, stated)
 
 
 def open_folder(folder: Path, locale: str) -> Package:
@@ -145,11 +164,14 @@ def open_folder(folder: Path, locale: str) -> Package:
 
 
 def _read_manifest(folder: Path) -> tuple[_Manifest, str]:
-    text = read(folder / MANIFEST, MAX_MANIFEST_BYTES)
+    return _parse(read(folder / MANIFEST, MAX_MANIFEST_BYTES), str(folder / MANIFEST))
+
+
+def _parse(text: bytes, what: str) -> tuple[_Manifest, str]:
     try:
         manifest = _Manifest.model_validate(yaml.load(text, _Loader))  # noqa: S506  a SafeLoader
     except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: impossible dates and numbers too
-        raise ModelError(f"{folder / MANIFEST}: {_first_words(error)}") from error
+        raise ModelError(f"{what}: {_first_words(error)}") from error
     return manifest, hashlib.sha256(text).hexdigest()
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from edged.errors import ModelError
 from edged.models import bare
@@ -16,6 +16,11 @@ from edged.models.manifest import BASE, MANIFEST, MAX_MANIFEST_BYTES, Summary, o
 from edged.models.member import Expected, GoldenPhoto, Group, Member, Package
 from edged.models.metadata import DEFAULT_LOCALE
 from edged.resources import data_path
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from edged.models.store import Store
 
 __all__ = [
     "BASE",
@@ -35,17 +40,30 @@ __all__ = [
 NO_PACKAGE: Final = f"nor is it AutoML's ({AUTOML}), nor one .tflite with its labels.txt"
 
 
-def find_model(name_or_path: str) -> Path:
-    """Where a model lies: `base`, or the path of a package folder or a `.tflite` file.
+def find_model(name_or_path: str, where: Sequence[Store] | None = None) -> Path:
+    """Where a model lies.
+
+    Args:
+        name_or_path: `base`, the model that came with edged; `name`, `name@version` or `sha256:…` of an installed one;
+            or the path of a package's folder or a `.tflite` file.
+        where: the stores to look in; None: those of this user and machine (places.py).
 
     Raises:
         ModelError: there is no such model.
     """
     if name_or_path == BASE:
         return data_path("models/base")
+    from edged.models.places import find_installed  # noqa: PLC0415  a store opens packages
+
+    installed = find_installed(name_or_path, where)
+    if installed is not None:
+        return installed.folder
     path = Path(os.path.expanduser(name_or_path))  # noqa: PTH111  Path's own raises where there is no such user
     if not os.path.exists(path):  # noqa: PTH110  Path's own raises for what it may not look at
-        raise ModelError(f"no model {name_or_path!r} here: give 'base', a package's folder or a .tflite file")
+        raise ModelError(
+            f"no model {name_or_path!r} here: give 'base', the name of an installed model (edged models list),"
+            " a package's folder or a .tflite file"
+        )
     return path
 
 

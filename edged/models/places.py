@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from edged.errors import ConfigError
-from edged.models.store import Store
+from edged.models.store import Store, is_name
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from edged.models.store import Entry
 
 VARIABLE: Final = "EDGED_STATE"
 SYSTEM: Final = Path("/var/lib/edged")
-RULE: Final = """\
-the models lie in the daemon's state folder: --state, $EDGED_STATE, or `state:` of the configuration ($EDGED_CONFIG,
-/etc/edged/edged.yaml); without any of these in /var/lib/edged, and where this user may not write there, in
-~/.local/state/edged"""
 
 
 def state_folder() -> Path:
-    """The state folder whose models a command changes, by `RULE`.
+    """The state folder whose models a command changes, in this order: what the user or the configuration names, the daemon's
+    usual folder where this user may write there, the user's own.
 
     Raises:
         ConfigError: there is a configuration, and it is wrong.
@@ -38,6 +40,18 @@ def stores() -> tuple[Store, ...]:
     named = _named()
     folders = (named,) if named is not None else (_own(), SYSTEM)
     return tuple(map(Store, folders))
+
+
+def find_installed(wanted: str, where: Sequence[Store] | None = None) -> Entry | None:
+    """An installed model, by what `Store.find` takes, in these stores or all of this user's; None: there is none."""
+    if not is_name(wanted):
+        return None
+    try:
+        places = stores() if where is None else where
+    except ConfigError:  # whoever labels a photo need not mend the daemon's configuration first
+        places = ()
+    found = (store.find(wanted) for store in places)
+    return next((entry for entry in found if entry is not None), None)
 
 
 def _named() -> Path | None:

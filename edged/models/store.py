@@ -22,9 +22,10 @@ import stat
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from edged.camera.regular_file import read_regular_file
 from edged.errors import ModelError
-from edged.models.package import MANIFEST, MAX_MANIFEST_BYTES, Package, open_package
+from edged.models.files import read
+from edged.models.manifest import MAX_MANIFEST_BYTES
+from edged.models.package import MANIFEST, Package, open_package, read_summary
 from edged.models.record import Record, read_record
 from edged.models.version import version_order
 
@@ -34,6 +35,11 @@ if TYPE_CHECKING:
 _DIGEST: Final = re.compile(r"[0-9a-f]{64}")
 _WANTED: Final = re.compile(r"(?P<name>[a-z0-9][a-z0-9._-]{0,63})(?:@(?P<version>[0-9A-Za-z.+-]{1,64}))?")
 _BY_DIGEST: Final = re.compile(r"sha256:([0-9a-f]{8,64})")
+
+
+def is_name(text: str) -> bool:
+    """Whether `Store.find` could find something by it: most paths could not be."""
+    return _WANTED.fullmatch(text) is not None or _BY_DIGEST.fullmatch(text) is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,16 +146,13 @@ def is_whole(entry: Entry) -> bool:
 
 def manifest_digest(folder: Path) -> str:
     """A package's digest: the sha256 of its `model.yaml`, which holds the digest of every file. Raises ModelError."""
-    try:
-        return hashlib.sha256(read_regular_file(folder / MANIFEST, MAX_MANIFEST_BYTES)).hexdigest()
-    except OSError as error:
-        raise ModelError(f"{folder / MANIFEST}: {error.strerror or error}") from error
+    return hashlib.sha256(read(folder / MANIFEST, MAX_MANIFEST_BYTES)).hexdigest()
 
 
 def _record_of(folder: Path) -> Record:
     """What a model says of itself, where its record is lost or torn."""
     try:
-        ref = open_package(folder).ref
+        ref = read_summary(folder).ref
     except ModelError:
         return Record("damaged", "0")  # a name all the same: it is to be seen and removed
     return Record(ref.name, ref.version)

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Final
 
 from edged.errors import CannotWriteError, PermissionDeniedError, UnavailableError, UsageError
 from edged.models.durable import move, replace_file, replace_link, sync_folder, writing
-from edged.models.package import open_package
+from edged.models.package import read_summary
 from edged.models.record import Record
-from edged.models.store import Entry, Store, is_whole, manifest_digest
+from edged.models.store import Entry, Store, is_whole
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -74,15 +74,15 @@ class Change:
             source: where it comes from, for people.
 
         Raises:
-            ModelError: it is not what its manifest says.
+            ModelError: its manifest cannot be read.
             PermissionDeniedError, CannotWriteError: the store cannot be written.
         """
-        digest = manifest_digest(staged)
-        package = open_package(staged)
+        ref = read_summary(staged).ref
+        digest = ref.digest.removeprefix("sha256:")
         target = self._folder / digest
         with writing(target):
             sync_folder(staged)
-            self.record(digest, Record.now(package.ref.name, package.ref.version, source))
+            self.record(digest, Record.now(ref.name, ref.version, source))
             if os.path.lexists(target):
                 if (entry := self._store.entry(digest)) is not None and is_whole(entry):
                     return entry

@@ -80,10 +80,20 @@ def write_package(folder: Path, package: NewPackage) -> None:
     Raises:
         PermissionDeniedError, CannotWriteError: it cannot be written.
     """
+    write_files(folder, package_files(package))
+
+
+def package_files(package: NewPackage) -> dict[str, bytes]:
+    """Every file of the package by its name, `model.yaml` among them."""
+    return {**package.files, MANIFEST: manifest_text(package).encode()}
+
+
+def write_files(folder: Path, files: Mapping[str, bytes]) -> None:
+    """Write files into an empty folder, and wait until they are on the disk. Raises as `write_package`."""
     with writing(folder):
-        for name, data in package.files.items():
+        folder.mkdir(exist_ok=True)
+        for name, data in files.items():
             write_file(folder / name, data)
-        write_file(folder / MANIFEST, manifest_text(package).encode())
         sync_folder(folder)
 
 
@@ -100,9 +110,16 @@ def manifest_text(package: NewPackage) -> str:
     }
     if package.golden:
         tree["golden"] = [_golden(photo) for photo in package.golden]
-    tree["files"] = {
-        name: {"sha256": hashlib.sha256(data).hexdigest(), "size": len(data)} for name, data in package.files.items()
-    }
+    return dump({**tree, "files": stated(package.files)})
+
+
+def stated(files: Mapping[str, bytes]) -> Tree:
+    """What a manifest says of its files."""
+    return {name: {"sha256": hashlib.sha256(data).hexdigest(), "size": len(data)} for name, data in files.items()}
+
+
+def dump(tree: Tree) -> str:
+    """A manifest as text, the same for the same tree."""
     return yaml.safe_dump(tree, sort_keys=False, allow_unicode=True, width=120)
 
 
@@ -119,14 +136,14 @@ def file_name(text: str) -> str:
 
 
 def _member(member: NewMember) -> Tree:
-    normalisation = member.normalisation
+    scale = member.normalisation
     tree: dict[str, Tree] = {
         "name": member.name,
         "model": member.model,
         "edgetpu": member.edgetpu,
         "labels": member.labels,
         "groups": member.groups,
-        "normalisation": normalisation and {"mean": list(normalisation.mean), "std": list(normalisation.std)},
+        "normalisation": None if scale is None else {"mean": list(scale.mean), "std": list(scale.std)},
         "activation": member.activation,
         "fit": member.fit,
         "threshold": member.threshold,

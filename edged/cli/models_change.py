@@ -1,0 +1,100 @@
+"""`edged models use`, `rollback` and `remove`: which model labels, and which is not needed any more."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from edged.cli.models_words import RULE, add_state, find_entry, open_store
+from edged.cli.words import add_command
+
+if TYPE_CHECKING:
+    import argparse
+
+    from edged.models.store import Entry
+
+USE = f"""\
+examples:
+  edged models use coral-birds            its newest version that is installed
+  edged models use coral-birds@1.0.0
+  edged models use base                   the one that came with edged
+
+The choice is for a configuration whose model.name is base, or that does not say: one that names a model keeps that one.
+
+{RULE}
+"""
+
+ROLLBACK = f"""\
+example:
+  edged models rollback                   and once more: forwards again
+
+{RULE}
+"""
+
+REMOVE = f"""\
+examples:
+  edged models remove coral-birds@1.0.0
+  edged models remove sha256:0123abcd     the one with this digest (edged models list --json)
+
+The model that labels is not removed: choose another one first.
+
+{RULE}
+"""
+
+
+def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the words of the three commands."""
+    use = add_command(commands, "use", run_use, "label with this model", "Labels with this model from now on.", USE)
+    use.add_argument("model", metavar="MODEL", help="base, name, name@version or sha256:…")
+    back = add_command(
+        commands, "rollback", run_rollback, "label with the one before", "Goes back to the choice before.", ROLLBACK
+    )
+    remove = add_command(commands, "remove", run_remove, "take a model off", "Takes a model off this device.", REMOVE)
+    remove.add_argument("model", metavar="MODEL", help="name, name@version or sha256:…")
+    for parser in (use, back, remove):
+        add_state(parser)
+
+
+def run_use(args: argparse.Namespace) -> int:
+    """Choose. Returns 0."""
+    from edged.models.package import BASE  # noqa: PLC0415  slow to import
+    from edged.models.store import open_entry  # noqa: PLC0415  as above
+    from edged.models.store_change import changing  # noqa: PLC0415  as above
+
+    store = open_store(args)
+    entry = None if args.model == BASE else find_entry(store, args.model)
+    if entry is not None:
+        open_entry(entry)  # a torn one is no choice
+    with changing(store) as change:
+        change.use(entry)
+    print(f"{_label(entry)} labels from now on")
+    return 0
+
+
+def run_rollback(args: argparse.Namespace) -> int:
+    """Go back. Returns 0."""
+    from edged.models.store_change import changing  # noqa: PLC0415  slow to import
+
+    with changing(open_store(args)) as change:
+        entry = change.rollback()
+    print(f"{_label(entry)} labels from now on")
+    return 0
+
+
+def run_remove(args: argparse.Namespace) -> int:
+    """Take it off. Returns 0."""
+    from edged.errors import UsageError  # noqa: PLC0415  as its neighbours
+    from edged.models.package import BASE  # noqa: PLC0415  slow to import
+    from edged.models.store_change import changing  # noqa: PLC0415  as above
+
+    store = open_store(args)
+    if args.model == BASE:
+        raise UsageError("the base model is a part of edged, and the last resort: it stays")
+    with changing(store) as change:
+        entry = find_entry(store, args.model)
+        change.remove(entry)
+    print(f"removed {entry.label}")
+    return 0
+
+
+def _label(entry: Entry | None) -> str:
+    return "the base model" if entry is None else entry.label
