@@ -247,10 +247,8 @@ class _Http(urllib.request.HTTPHandler):
 
 class _Https(urllib.request.HTTPSHandler):
     def __init__(self, sockets: _Sockets) -> None:
-        super().__init__()
+        super().__init__(context=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT))  # unused: else it makes one as below
         self._sockets = sockets
-        self._tls = ssl.create_default_context()
-        self._tls.sslsocket_class = BoundedTlsSocket
 
     def https_open(self, req: urllib.request.Request) -> http.client.HTTPResponse:
         return self.do_open(self._connection, req)
@@ -265,8 +263,10 @@ class _Https(urllib.request.HTTPSHandler):
         source_address: tuple[str, int] | None = None,
         blocksize: int = 8192,
     ) -> http.client.HTTPConnection:
+        tls = ssl.create_default_context()  # as late as here: it reads all the system's authorities, 40 ms
+        tls.sslsocket_class = BoundedTlsSocket
         connection = _TlsConnection(
-            host, port, timeout=timeout, source_address=source_address, context=self._tls, blocksize=blocksize
+            host, port, timeout=timeout, source_address=source_address, context=tls, blocksize=blocksize
         )
         connection.sockets = self._sockets
         return connection
