@@ -30,6 +30,7 @@ class StaticServer(ThreadingHTTPServer):
     """
 
     daemon_threads = True
+    request_queue_size = 128
 
     def __init__(self, folder: Path, certificate: tuple[Path, Path] | None = None) -> None:
         super().__init__((HOST, 0), Request)
