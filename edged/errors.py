@@ -44,6 +44,23 @@ class DelegateError(UnavailableError):
     """The Edge TPU cannot be had: no library, no device, busy, refused. Recover: the CPU; try again later."""
 
 
+class RegistryError(EdgedError):
+    """A registry's file or key is not what it must be. Recover: its operator mends it; a device tries again later."""
+
+    exit_code = 65
+
+
+class RegistryUnavailableError(UnavailableError):
+    """A registry cannot be asked now: offline, an error of its server, a login page between. Recover: try later."""
+
+
+class RegistryUntrustedError(RegistryError):
+    """What a registry gives is not what was signed: forged, damaged, an older state, an expired one; it says which.
+
+    Recover: nothing is taken from it; its next state that is right will be.
+    """
+
+
 class WorkerError(EdgedError):
     """The inference worker died, hung or spoke garbage. Recover: start another; one frame is lost."""
 

@@ -36,7 +36,24 @@ class UnreachableError(UnavailableError):
 
 
 class RefusedError(UnavailableError):
-    """An answer that is not the file: to ask the same again at once has no use."""
+    """An answer that is not the file: to ask the same again at once has no use. `status`: HTTP's, where that is it."""
+
+    def __init__(self, text: str, status: int | None = None) -> None:
+        super().__init__(text)
+        self.status = status
+
+
+@dataclass(frozen=True, slots=True)
+class Validators:
+    """What a server calls the state of a file that it has given, so that it is asked for only once it has changed."""
+
+    etag: str | None = None
+    modified: str | None = None
+
+    def headers(self) -> dict[str, str]:
+        """Of a request: answered by a RefusedError with status 304 where nothing has changed."""
+        words = {"If-None-Match": self.etag, "If-Modified-Since": self.modified}
+        return {name: word for name, word in words.items() if word is not None}
 
 
 @dataclass(slots=True)
@@ -54,6 +71,11 @@ class Answer:
     kind: str
     _response: http.client.HTTPResponse
     _sockets: _Sockets = field(default_factory=list)
+
+    @property
+    def validators(self) -> Validators:
+        """What the server calls this state of the file."""
+        return Validators(self._response.headers.get("ETag"), self._response.headers.get("Last-Modified"))
 
     def read_some(self, until: float) -> bytes:
         """What has come, as soon as there is something; empty at the end. Waits until then, in `time.monotonic()`.
@@ -93,8 +115,16 @@ def check_address(address: str) -> None:
         raise UsageError("an address with a password in it: not taken")
 
 
-def open_at(address: str, offset: int = 0) -> Answer:
-    """Ask for a file from `offset` on.
+def open_at(
+    address: str, offset: int = 0, *, unless: Validators | None = None, patience: float = CONNECT_SECONDS
+) -> Answer:
+    """Ask for a file.
+
+    Args:
+        address: of HTTP or HTTPS.
+        offset: of the first byte that is wanted.
+        unless: not if it is still this state of it.
+        patience: seconds to find the host, to connect, to get the headers: each.
 
     Raises:
         UsageError: an address that is not taken.
@@ -105,14 +135,16 @@ def open_at(address: str, offset: int = 0) -> Answer:
     headers = {"User-Agent": f"edged/{__version__}", "Accept": "*/*", "Accept-Encoding": "identity"}
     if offset:
         headers["Range"] = f"bytes={offset}-"
+    if unless is not None:
+        headers.update(unless.headers())
     request = urllib.request.Request(address, headers=headers)  # noqa: S310  the scheme has been checked
     sockets: _Sockets = []
     try:
-        _find(address)
-        response = _opener(sockets).open(request, timeout=CONNECT_SECONDS)
+        _find(address, patience)
+        response = _opener(sockets).open(request, timeout=patience)
     except urllib.error.HTTPError as error:
         with error:
-            return _refusal(address, error, offset)
+            return _refusal(address, error, offset, patience)
     except urllib.error.URLError as error:
         raise UnreachableError(f"{_reason(error.reason)}") from error
     except (OSError, http.client.HTTPException, ValueError) as error:
@@ -125,12 +157,12 @@ def open_at(address: str, offset: int = 0) -> Answer:
     return Answer(start, size, response.headers.get_content_type(), response, sockets)
 
 
-def _refusal(address: str, error: urllib.error.HTTPError, offset: int) -> Answer:
+def _refusal(address: str, error: urllib.error.HTTPError, offset: int, patience: float) -> Answer:
     if error.code == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE and offset:
-        return open_at(address)  # what is there is as long as the file or longer: it is another file
+        return open_at(address, patience=patience)  # what is there is as long as the file or longer: it is another file
     if error.code >= HTTPStatus.INTERNAL_SERVER_ERROR or error.code == HTTPStatus.TOO_MANY_REQUESTS:
         raise UnreachableError(f"the server answers {error.code} {error.reason}") from None
-    raise RefusedError(f"the server answers {error.code} {error.reason}") from None
+    raise RefusedError(f"the server answers {error.code} {error.reason}", error.code) from None
 
 
 def _extent(response: http.client.HTTPResponse, offset: int) -> tuple[int, int | None]:
@@ -145,11 +177,11 @@ def _extent(response: http.client.HTTPResponse, offset: int) -> tuple[int, int |
     return offset, int(words[2]) if words[2].isdigit() else None
 
 
-def _find(address: str) -> None:
+def _find(address: str, patience: float) -> None:
     """Find the host once, in bounded time: the system's resolver knows no timeout."""
     parts = urlsplit(address)
     if parts.scheme not in urllib.request.getproxies() or urllib.request.proxy_bypass(parts.hostname or ""):
-        find_host(parts.hostname or "", parts.port or 443, time.monotonic() + CONNECT_SECONDS)
+        find_host(parts.hostname or "", parts.port or 443, time.monotonic() + patience)
 
 
 def _opener(sockets: _Sockets) -> urllib.request.OpenerDirector:
@@ -175,8 +207,8 @@ class _Connection(http.client.HTTPConnection):
         """As http.client's own; then the socket is one that receives until a moment."""
         super().connect()
         bounded = BoundedSocket(fileno=self.sock.detach())
-        bounded.settimeout(CONNECT_SECONDS)
-        bounded.until = time.monotonic() + CONNECT_SECONDS
+        bounded.settimeout(self.timeout)
+        bounded.until = time.monotonic() + (self.timeout or CONNECT_SECONDS)
         self.sock = bounded
         self.sockets.append(bounded)
 
@@ -186,7 +218,7 @@ class _TlsConnection(http.client.HTTPSConnection, _Connection):
         """As http.client's own, which wraps what `_Connection` made."""
         super().connect()
         assert isinstance(self.sock, BoundedTlsSocket)  # noqa: S101  as its context says
-        self.sock.until = time.monotonic() + CONNECT_SECONDS
+        self.sock.until = time.monotonic() + (self.timeout or CONNECT_SECONDS)
         self.sockets[-1] = self.sock
 
 
@@ -215,10 +247,8 @@ class _Http(urllib.request.HTTPHandler):
 
 class _Https(urllib.request.HTTPSHandler):
     def __init__(self, sockets: _Sockets) -> None:
-        super().__init__()
+        super().__init__(context=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT))  # unused: else it makes one as below
         self._sockets = sockets
-        self._tls = ssl.create_default_context()
-        self._tls.sslsocket_class = BoundedTlsSocket
 
     def https_open(self, req: urllib.request.Request) -> http.client.HTTPResponse:
         return self.do_open(self._connection, req)
@@ -233,8 +263,10 @@ class _Https(urllib.request.HTTPSHandler):
         source_address: tuple[str, int] | None = None,
         blocksize: int = 8192,
     ) -> http.client.HTTPConnection:
+        tls = ssl.create_default_context()  # as late as here: it reads all the system's authorities, 40 ms
+        tls.sslsocket_class = BoundedTlsSocket
         connection = _TlsConnection(
-            host, port, timeout=timeout, source_address=source_address, context=self._tls, blocksize=blocksize
+            host, port, timeout=timeout, source_address=source_address, context=tls, blocksize=blocksize
         )
         connection.sockets = self._sockets
         return connection
@@ -246,15 +278,18 @@ class _Redirects(urllib.request.HTTPRedirectHandler):
     def redirect_request(  # noqa: PLR0913, PLR0917  urllib's own signature
         self, req: urllib.request.Request, fp: IO[bytes], code: int, msg: str, headers: HTTPMessage, newurl: str
     ) -> urllib.request.Request | None:
-        """Raise RefusedError for a way that leads from HTTPS to HTTP, or to what is neither."""
+        """Raise RefusedError for a way from HTTPS to HTTP, from HTTP to another host, or to what is neither."""
+        fp.close()  # urllib would read the page of a redirection, however long it is
         try:
             check_address(newurl)
         except UsageError as error:
             fp.close()
             raise RefusedError(f"the server leads elsewhere: {error}") from None
-        if urlsplit(req.full_url).scheme == "https" and urlsplit(newurl).scheme == "http":
-            fp.close()
+        here, there = urlsplit(req.full_url), urlsplit(newurl)
+        if here.scheme == "https" and there.scheme == "http":
             raise RefusedError(f"the server leads from https:// to {newurl[:200]}")
+        if here.scheme == "http" and there.hostname != here.hostname:
+            raise RefusedError(f"the server leads to another host, {newurl[:200]} (a network's login page?)")
         return super().redirect_request(req, fp, code, msg, headers, newurl)
 
 
