@@ -37,7 +37,9 @@ def exclusive(folder: Path) -> Iterator[Path]:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            raise UnavailableError(f"{folder}: another command works on this registry; try again when it is done") from error
+            raise UnavailableError(
+                f"{folder}: another command works on this registry; try again when it is done"
+            ) from error
         staging = folder / STAGING
         _clear(staging)
         staging.mkdir()

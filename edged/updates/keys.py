@@ -16,7 +16,6 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import (
     BestAvailableEncryption,
     Encoding,
-    NoEncryption,
     PrivateFormat,
     load_pem_private_key,
 )
@@ -33,7 +32,7 @@ if TYPE_CHECKING:
 
     from tuf.api.metadata import Root
 
-PASSPHRASE_VARIABLE: Final = "EDGED_REGISTRY_PASSPHRASE"
+PASSPHRASE_VARIABLE: Final = "EDGED_REGISTRY_PASSPHRASE"  # noqa: S105  the variable's name
 MAX_KEY_BYTES: Final = 16 * 1024
 MAX_ROOT_BYTES: Final = 512_000  # as much as devices read
 _OTHERS: Final = stat.S_IRWXG | stat.S_IRWXO
@@ -114,10 +113,7 @@ class Keys:
 
     def pinned_root(self) -> bytes | None:
         """The root that was kept beside the keys, and that the registry's must descend from."""
-        for folder in self.folders:
-            with contextlib.suppress(FileNotFoundError):
-                return _read(folder / ROOT_FILE, MAX_ROOT_BYTES)
-        return None
+        return pinned_root(self.folders)
 
     def _load(self, path: Path) -> None:
         check_private(path)
@@ -186,6 +182,14 @@ def read_passphrase(file: Path | None) -> bytes | None:
     return passphrase
 
 
+def pinned_root(folders: Sequence[Path]) -> bytes | None:
+    """The root that is kept in one of these folders, where one is. Raises RegistryError, PermissionDeniedError."""
+    for folder in folders:
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+            return _read(folder / ROOT_FILE, MAX_ROOT_BYTES)
+    return None
+
+
 def keep_root(folder: Path, root: bytes) -> None:
     """Keep the newest root beside the keys. Raises OSError."""
     scratch = folder / f".{ROOT_FILE}"
@@ -204,7 +208,7 @@ def _pem(signer: CryptoSigner, passphrase: bytes | None) -> bytes:
 
 def _write_private(path: Path, data: bytes) -> None:
     fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    with open(fd, "wb") as file:
+    with open(fd, "wb") as file:  # noqa: PTH123  made for this user alone from the start
         file.write(data)
         file.flush()
         os.fsync(fd)

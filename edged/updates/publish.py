@@ -200,8 +200,11 @@ def _before(current: Offer | None, name: str, revocations: Revocations) -> Befor
     """The last version that was for all devices; one that only some were to try is not."""
     if current is None:
         return None
-    last = Before(current.version) if current.rollout == 100 else current.before  # noqa: PLR2004  percent
-    return last if last is not None and not revocations.of(name, last.version) else current.before
+    whole = Before(current.version) if current.rollout == 100 else None  # noqa: PLR2004  percent
+    for last in (whole, current.before):
+        if last is not None and not revocations.of(name, last.version):
+            return last
+    return None
 
 
 def _stage_channel(repository: Repository, channel: Channel) -> NewTarget:

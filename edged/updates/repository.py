@@ -11,14 +11,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
-from tuf.api.metadata import Metadata, MetaFile, Root, Signed, Snapshot, TargetFile, Targets, Timestamp
+from tuf.api.metadata import Metadata, MetaFile, Root, Snapshot, TargetFile, Targets, Timestamp
 from tuf.api.serialization.json import JSONSerializer
 
 from edged.errors import RegistryError
 from edged.models.durable import move, replace_file, sync_folder, write_file
 from edged.updates.keys import Keys, keep_root
 from edged.updates.layout import METADATA, ROOT_FILE, TARGETS
-from edged.updates.served import MAX_METADATA_BYTES, TIMESTAMP_FILE, Served, highest_version, read_served
+from edged.updates.served import MAX_METADATA_BYTES, TIMESTAMP_FILE, AnySigned, Served, highest_version, read_served
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
@@ -110,7 +110,9 @@ class Repository:
 
     def _commit(self, changes: Sequence[NewTarget], renew: Collection[str]) -> None:
         served, metadata = self.served, self.folder / METADATA
-        targets, snapshot, timestamp = map(copy.deepcopy, (served.targets, served.snapshot, served.timestamp))
+        targets = copy.deepcopy(served.targets)
+        snapshot = copy.deepcopy(served.snapshot)
+        timestamp = copy.deepcopy(served.timestamp)
         for change in changes:
             targets.targets[change.path] = serve(self.folder, change)
         if changes or Targets.type in renew:
@@ -128,7 +130,7 @@ class Repository:
         self._prune(Targets.type, targets.version)
         self._prune(Snapshot.type, snapshot.version)
 
-    def _sign(self, signed: Signed) -> bytes:
+    def _sign(self, signed: AnySigned) -> bytes:
         return sign(signed, self.served.root, self.keys)
 
     def _put(self, name: str, data: bytes) -> None:
@@ -146,11 +148,11 @@ class Repository:
 def lifetimes(root: Root) -> dict[str, int]:
     """How long what each role signs holds, in seconds."""
     stated = root.unrecognized_fields.get(_LIFETIMES)
-    found = dict(LIFETIMES)
-    for role, value in (stated if isinstance(stated, dict) else {}).items():
-        if role in LIFETIMES and isinstance(value, int) and 0 < value <= MAX_LIFETIME:
-            found[role] = value
-    return found
+    return LIFETIMES | {
+        role: value
+        for role, value in (stated if isinstance(stated, dict) else {}).items()
+        if role in LIFETIMES and isinstance(value, int) and 0 < value <= MAX_LIFETIME
+    }
 
 
 def set_lifetimes(root: Root, wanted: Mapping[str, int]) -> None:
@@ -169,7 +171,7 @@ def serve(folder: Path, new: NewTarget) -> TargetFile:
     return target
 
 
-def sign(signed: Signed, root: Root, keys: Keys) -> bytes:
+def sign(signed: AnySigned, root: Root, keys: Keys) -> bytes:
     """A role's metadata, expiring when the root says and signed by all of the role's keys that are at hand.
 
     Raises:
@@ -201,5 +203,5 @@ def _expiry(lifetime: int) -> datetime:
     return (datetime.now(UTC) + timedelta(seconds=lifetime)).replace(microsecond=0)
 
 
-def _to_bytes(metadata: Metadata[Signed]) -> bytes:
+def _to_bytes(metadata: Metadata[AnySigned]) -> bytes:
     return metadata.to_bytes(JSONSerializer(compact=True))

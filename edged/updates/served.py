@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 MAX_METADATA_BYTES: Final = 5_000_000  # as much as devices read
 TIMESTAMP_FILE: Final = "timestamp.json"
 _CHANNEL_TARGET: Final = re.compile(r"channels/([a-z0-9._-]+)\.json")
-AnySigned = TypeVar("AnySigned", bound=Signed)
+AnySigned = TypeVar("AnySigned", Root, Targets, Snapshot, Timestamp)
 
 
 @dataclass(frozen=True, slots=True)
