@@ -40,6 +40,21 @@ class View:
 
 
 @dataclass(slots=True)
+class Showing:
+    """What the present classifier has done since it took over: what a new model is judged by.
+
+    Attributes:
+        results: frames labelled.
+        errors: frames that the model could not label.
+        seconds: `invoke()` of the last results, of all members together.
+    """
+
+    results: int = 0
+    errors: int = 0
+    seconds: deque[float] = field(default_factory=lambda: deque(maxlen=REMEMBERED_LATENCIES))
+
+
+@dataclass(slots=True)
 class _Seen:
     """One camera, and what became of its frames."""
 
@@ -72,6 +87,9 @@ class Pipeline:
         self._stop = threading.Event()
         self._latencies: deque[float] = deque(maxlen=REMEMBERED_LATENCIES)
         self.classifier: Classifier | None = None  # once it is loaded
+        self.showing = Showing()
+        self._exchange = threading.Condition()
+        self._next: Classifier | None = None
         self._seen: dict[str, _Seen] = {}
         self._bad: set[str] = set()
         self.set_views(views)
@@ -94,11 +112,39 @@ class Pipeline:
         """How each camera is looked at."""
         return {camera: seen.view for camera, seen in self._seen.items()}
 
+    def exchange(self, classifier: Classifier, seconds: float) -> bool:
+        """Label with another classifier from the next frame on; waits until no frame uses the one before.
+
+        Args:
+            classifier: loaded, in the same engine.
+            seconds: how long to wait at most. False when the loop did not come to it: then all is as it was.
+        """
+        with self._exchange:
+            self._next = classifier
+            taken = self._exchange.wait_for(lambda: self._next is None or self._stop.is_set(), seconds)
+            self._next = None
+            return taken and self.classifier is classifier
+
+    def _exchanged(self, classifier: Classifier) -> Classifier:
+        """Between two frames: the classifier for the next. What the one before has said of a camera stands no more."""
+        with self._exchange:
+            if self._next is None:
+                return classifier
+            classifier = self.classifier = self._next
+            self._next = None
+            self.showing = Showing()
+            self._latencies.clear()
+            for seen in self._seen.values():
+                seen.gate = MotionGate(seen.view.motion)
+            self._exchange.notify_all()
+            return classifier
+
     def run(self) -> None:
         """Label until `stop` is called. Raises ModelError when the model cannot be used."""
         classifier = self.classifier = self._load()
         while classifier is not None and not self._stop.is_set():
             self._beat()
+            classifier = self._exchanged(classifier)
             taken = self._newest.take(IDLE_SECONDS)
             if taken is None:
                 continue
@@ -116,9 +162,14 @@ class Pipeline:
                 self._stop.wait(min(error.retry_in, IDLE_SECONDS))
             except WorkerError:  # said by the engine; the frame gets a second chance unless a newer one is there
                 self._newest.put_back(camera, frame)
-            except (BadImageError, ModelError) as error:
+            except BadImageError as error:
+                self._leave_out(camera, frame, str(error))
+            except ModelError as error:
+                self.showing.errors += 1
                 self._leave_out(camera, frame, str(error))
             else:
+                self.showing.results += 1
+                self.showing.seconds.append(result.timing.inference / MILLI)
                 seen.gate.labelled()
                 self._latencies.append(result.timing.total)
                 seen.labelled += 1
@@ -128,6 +179,8 @@ class Pipeline:
         """Ask it to end; does not wait."""
         self._stop.set()
         self._newest.close()
+        with self._exchange:
+            self._exchange.notify_all()
 
     def latencies(self) -> list[float]:
         """Capture to labels of the last results, in milliseconds."""
