@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import zip_longest
 from typing import TYPE_CHECKING
 
 from edged.camera.geometry import WHOLE, Region, Size
+from edged.engine.options import ModelFiles
 from edged.errors import ModelError
 from edged.labeling.decode import Choice, decode, merge
 from edged.labeling.vocabulary import Candidates, Detail, Vocabulary, vocabularies
@@ -67,22 +69,29 @@ class _Plan:
 class Classifier:
     """The members of a package, or those of them that are named, loaded into an engine.
 
+    `beside`: while another classifier labels, no frame of which waits for it.
+
     Raises:
         ModelError: a file cannot be loaded, or is not an image classifier with these labels, or its scores are known to
             be no confidences; or the package has no member of that name.
         WorkerError: the worker died over a file.
     """
 
-    def __init__(self, engine: Engine, package: Package, members: Collection[str] | None = None) -> None:
+    def __init__(
+        self, engine: Engine, package: Package, members: Collection[str] | None = None, *, beside: bool = False
+    ) -> None:
         self.ref: ModelRef = package.ref
         self._plans: dict[LabelOptions, tuple[_Plan, ...]] = {}
         self._members: list[LoadedMember] = []
+        chosen = choose(package, members)
+        files = [ModelFiles(member.cpu, member.edgetpu) for member in chosen]
+        slots: list[int] = engine.load_beside(files) if beside else []
         try:
-            for member in choose(package, members):
-                self._members.append(LoadedMember(engine, member))
+            for member, slot in zip_longest(chosen, slots):
+                self._members.append(LoadedMember(engine, member, slot))
         except BaseException:
-            for loaded in self._members:
-                loaded.unload()
+            for slot in {*slots, *self.slots}:
+                engine.unload(slot)
             raise
         vocabulary = [(loaded.member.name, loaded.texts, loaded.member.groups) for loaded in self._members]
         self._vocabularies: tuple[Vocabulary, ...] = vocabularies(vocabulary, first=package.members[0].name)

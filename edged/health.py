@@ -75,12 +75,17 @@ class HealthReporter:
         if now - self._window >= WINDOW_SECONDS:
             self._figures = self._measure(now - self._window, processes)
             self._window = now
-        cameras, unchanged = {}, self._pipeline.unchanged()
+        cameras, unchanged, troubles = {}, self._pipeline.unchanged(), self._pipeline.troubles()
         for name, camera in self._cameras.items():
             state = camera.state
-            fps = self._figures.fps.get(name, 0.0)
             cameras[name] = CameraHealth(
-                state.state, state.reason, fps, state.frames, state.dropped, state.reconnects, unchanged.get(name, 0)
+                state=state.state,
+                reason=state.reason or troubles.get(name),
+                fps=self._figures.fps.get(name, 0.0),
+                frames=state.frames,
+                dropped=state.dropped,
+                reconnects=state.reconnects,
+                unchanged=unchanged.get(name, 0),
             )
         latency = _percentiles(self._pipeline.latencies())
         board = read_board(self._root)

@@ -28,7 +28,7 @@ EDGE_TPU_OPERATOR: Final = "edgetpu-custom-op"  # what the Edge TPU's compiler l
 
 
 class LoadedMember:
-    """A member, loaded.
+    """A member, loaded: into a slot of its own, or the one that it has already.
 
     Attributes:
         member: what the package says of it.
@@ -42,13 +42,13 @@ class LoadedMember:
         WorkerError: the worker died over the file.
     """
 
-    def __init__(self, engine: Engine, member: Member) -> None:
+    def __init__(self, engine: Engine, member: Member, slot: int | None = None) -> None:
         self.member = member
         self._engine = engine
         self._inputs: dict[tuple[TensorSpec, Fit], InputRule] = {}  # another device may have other quantisation
         self._scores: dict[TensorSpec, ScoreRule] = {}
         try:
-            self.slot = engine.load(member.cpu, member.edgetpu)
+            self.slot = engine.load(member.cpu, member.edgetpu) if slot is None else slot
         except ModelError as error:
             raise ModelError(f"{member.file}: {_cure(str(error))}") from error
         try:

@@ -27,6 +27,7 @@ log = logging.getLogger(__name__)
 IDLE_SECONDS = 0.5
 REMEMBERED_LATENCIES = 500
 MILLI = 1000.0
+MANY_LEFT_OUT = 10  # frames in succession that cannot be labelled: no longer a chance
 MOST_SAID = 1000  # unreadable files that are told apart in the log
 
 
@@ -62,6 +63,8 @@ class _Seen:
     gate: MotionGate
     labelled: int = 0
     unchanged: int = 0
+    left_out: int = 0  # in succession, up to now
+    why: str = ""
 
 
 class Pipeline:
@@ -155,6 +158,7 @@ class Pipeline:
             try:
                 if not seen.gate.differs(frame.picture, seen.view.region, frame.captured):
                     seen.unchanged += 1
+                    seen.left_out = 0
                     continue
                 result = self._label(classifier, seen.view, camera, frame)
             except EngineDownError as error:
@@ -162,14 +166,15 @@ class Pipeline:
                 self._stop.wait(min(error.retry_in, IDLE_SECONDS))
             except WorkerError:  # said by the engine; the frame gets a second chance unless a newer one is there
                 self._newest.put_back(camera, frame)
-            except BadImageError as error:
-                self._leave_out(camera, frame, str(error))
-            except ModelError as error:
-                self.showing.errors += 1
-                self._leave_out(camera, frame, str(error))
+            except (BadImageError, ModelError) as error:
+                if isinstance(error, ModelError):
+                    self.showing.errors += 1
+                seen.left_out, seen.why = seen.left_out + 1, str(error)
+                self._leave_out(camera, frame, seen.why)
             else:
                 self.showing.results += 1
                 self.showing.seconds.append(result.timing.inference / MILLI)
+                seen.left_out = 0
                 seen.gate.labelled()
                 self._latencies.append(result.timing.total)
                 seen.labelled += 1
@@ -193,6 +198,10 @@ class Pipeline:
     def unchanged(self) -> dict[str, int]:
         """Frames not labelled since the start, as nothing had moved in them, by camera. The last labels stand."""
         return {camera: seen.unchanged for camera, seen in self._seen.items()}
+
+    def troubles(self) -> dict[str, str]:
+        """Why a camera that gives frames has no labels, by camera: it has given none of late that could be labelled."""
+        return {camera: seen.why for camera, seen in self._seen.items() if seen.left_out >= MANY_LEFT_OUT}
 
     def _label(self, classifier: Classifier, view: View, camera: str, frame: Frame) -> Result:
         done = classifier.classify(frame.picture, view.options, view.region)

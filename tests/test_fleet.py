@@ -113,15 +113,15 @@ def test_a_configuration_that_cannot_be_read_in_time_is_given_up_and_the_next_on
 
 def test_a_camera_that_is_taken_out_is_a_change_to_tell(cameras: dict[str, CameraConfig]) -> None:
     told: list[set[str]] = []
-    fleet = Fleet(Newest(), lambda: told.append(set(fleet.cameras)), lambda: 1.0)
-    fleet.apply(cameras)
+    made = Fleet(Newest(), lambda: told.append(set(made.cameras)), lambda: 1.0)
+    made.apply(cameras)
     try:
-        until(lambda: all(camera.state.state == "running" for camera in fleet.cameras.values()))
+        until(lambda: all(camera.state.state == "running" for camera in made.cameras.values()))
         time.sleep(0.1)
         told.clear()
-        fleet.apply({name: cameras[name] for name in ("a", "b", "c")})
+        made.apply({name: cameras[name] for name in ("a", "b", "c")})
         assert told == [{"a", "b", "c"}]
-        fleet.apply(fleet.configs)
+        made.apply(made.configs)
         assert len(told) == 1, "nothing has changed"
     finally:
-        fleet.stop()
+        made.stop()

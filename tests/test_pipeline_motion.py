@@ -23,7 +23,7 @@ from edged.classifier import Classifier
 from edged.engine.engine import Engine
 from edged.models.package import open_package
 from edged.motion import MotionOptions
-from edged.pipeline import Pipeline, View
+from edged.pipeline import MANY_LEFT_OUT, Pipeline, View
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -134,6 +134,20 @@ def test_a_damaged_frame_is_left_out_and_the_next_one_is_compared_as_before(
         assert bench.show(DARK, now + 2) == [1]
         assert bench.show(LIGHT, now + 3) == [1, 4]
     assert "left out: a photo: not a JPEG" in caplog.text
+
+
+def test_a_camera_whose_frames_are_all_damaged_is_in_trouble_until_one_is_not(tmp_path: Path) -> None:
+    with at_work(tmp_path, {"a": View(), "b": View()}) as bench:
+        now = time.monotonic()
+        bench.show(DARK, now, "b")
+        for number in range(MANY_LEFT_OUT):
+            assert bench.pipeline.troubles() == {}
+            bench.left_out = number + 1
+            bench.show(JpegPicture(b"\xff\xd8rubbish", "a camera"), now)
+        until(lambda: "not a JPEG" in bench.pipeline.troubles().get("a", ""))
+        assert list(bench.pipeline.troubles()) == ["a"]
+        bench.show(LIGHT, now)
+        until(lambda: bench.pipeline.troubles() == {})
 
 
 def test_a_frame_whose_labels_died_with_the_worker_is_labelled_by_the_next_one(tmp_path: Path) -> None:

@@ -103,6 +103,7 @@ class Camera:
         )
         self._after = after
         self._left_out: set[str | None] = set()
+        self._damaged_since: float | None = None
         self._stop = threading.Event()
         self._wake = threading.Event()  # a reader has ended, or `stop` was called
         self._state = CameraState()
@@ -202,7 +203,9 @@ class Camera:
                     self._left_out.add(shot.origin)
                 reason = self._shown(str(error))
                 log.log(logging.DEBUG if known else logging.WARNING, "camera %s: %s", self.options.name, reason)
+                self._bear_with(error, now, shot.origin)
                 return
+        self._damaged_since = None
         self._number += 1
         frame = Frame(picture, self._number, now, datetime.now(UTC), shot.origin)
         replaced = self._newest.put(self.options.name, frame)
@@ -212,6 +215,14 @@ class Camera:
             if state.state in {"retrying", "abandoned"}:
                 log.info("camera %s: frames again from %s", self.options.name, self.options.shown)
             self._change("running", None)
+
+    def _bear_with(self, error: BadImageError, now: float, origin: str | None) -> None:
+        """Raise SourceError when a device has given nothing but damaged pictures for `stall`; of files, more come."""
+        if self._damaged_since is None:
+            self._damaged_since = now
+        elif origin is None and now - self._damaged_since >= self.options.stall:
+            self._damaged_since = None
+            raise SourceError(f"garbage: only damaged pictures for {self.options.stall:g} s ({error})")
 
     def _failed(self, state: State, reason: str) -> None:
         if self._stop.is_set():  # that is why

@@ -13,7 +13,7 @@ import contextlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from edged.mqtt.connection import Connection
+from edged.mqtt.connection import Connection, Handler
 from edged.mqtt.ending import Cause, Ending
 from edged.mqtt.messages import OFFLINE, ONLINE
 from edged.mqtt.outgoing import Message, Outgoing
@@ -65,6 +65,7 @@ class MqttClient:
         self.topics = self._identity.topics
         self.on_state_change: Callable[[], None] | None = None
         self._outgoing = Outgoing()
+        self._subscriptions: dict[str, Handler] = {}
         # The first of what is retained, and therefore the first thing that every connection says.
         self._outgoing.put(Message(self.topics.status, ONLINE, qos=1, retain=True))
         self._stopping = asyncio.Event()
@@ -98,6 +99,13 @@ class MqttClient:
         """
         if not self._stopping.is_set():
             self._send(Message(topic, payload, qos, retain))
+
+    def subscribe(self, topic: str, handler: Handler) -> None:
+        """Have `handler` called, on the event loop, with what is published there. Before `run`.
+
+        What is retained is not handed on: a command that a broker kept was for another day.
+        """
+        self._subscriptions[topic] = handler
 
     async def run(self) -> None:
         """Keep a connection for as long as the daemon lives. Returns after `stop`.
@@ -176,6 +184,7 @@ class MqttClient:
             return Ending(Cause.UNREACHABLE, "earlier attempts still hang")
         try:
             connection = Connection(self._config, self._identity, address, version, self._outgoing, self._log)
+            connection.subscriptions = self._subscriptions
             connection.start()
         except (OSError, RuntimeError) as error:  # no descriptor or thread is left; that may pass
             return Ending(Cause.UNREACHABLE, str(error))

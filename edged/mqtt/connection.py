@@ -14,6 +14,7 @@ import logging
 import select
 import threading
 import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from edged.mqtt.ending import Cause, Ending, farewell, in_words, refusal, unreachable
@@ -21,9 +22,9 @@ from edged.mqtt.transport import WINDOW, Identity, Version, new_client
 from edged.mqtt.wake import Wake
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Mapping
 
-    from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags
+    from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags, MQTTMessage
     from paho.mqtt.properties import Properties
     from paho.mqtt.reasoncodes import ReasonCode
 
@@ -32,6 +33,10 @@ if TYPE_CHECKING:
     from edged.mqtt.outgoing import Message, Outgoing
 
 _TICK_MS: Final = 1000  # how often paho looks at its keep-alive
+_MOST_BYTES: Final = 65536  # of a message to us; no command has as many
+
+Handler = Callable[[bytes], None]
+"""Called on the event loop with a message's payload."""
 
 
 class Connection:
@@ -43,6 +48,7 @@ class Connection:
         greeted: done when the broker has accepted us.
         ended: done with the Ending, or with the exception that must not have been.
         gone: done when the thread has ended and its sockets are closed.
+        subscriptions: what to ask the broker for, and who is told; set before `start`.
     """
 
     def __init__(  # noqa: PLR0913, PLR0917  made in one place
@@ -65,6 +71,7 @@ class Connection:
         self.greeted: asyncio.Future[None] = self.loop.create_future()
         self.ended: asyncio.Future[Ending] = self.loop.create_future()
         self.gone: asyncio.Future[None] = self.loop.create_future()
+        self.subscriptions: Mapping[str, Handler] = {}
         self._thread = threading.Thread(target=self._run, name="mqtt", daemon=True)
         self._wake = Wake()
         self._closing = False
@@ -131,6 +138,8 @@ class Connection:
             client.on_connect = self._on_connect
             client.on_disconnect = self._on_disconnect
             client.on_publish = self._on_publish
+            client.on_message = self._on_message
+            client.on_subscribe = self._on_subscribe
             client.on_socket_register_write = _write_later
             client.connect(self._address.host, self._address.port, keepalive=max(1, round(self._config.keepalive)))
         except (OSError, ValueError, IndexError) as error:  # the last two: names and websocket answers beyond reading
@@ -143,6 +152,7 @@ class Connection:
                 sock.close()
             # They hold us and we hold paho's: cut the ring, so that descriptors go now and not when gc comes by.
             client.on_connect = client.on_disconnect = client.on_publish = None
+            client.on_message = client.on_subscribe = None
 
     def _serve(self, client: Client) -> Ending:
         while not self._abandoned and (sock := client.socket()) is not None:
@@ -215,7 +225,7 @@ class Connection:
     # paho's callbacks, on our thread. They only take down what happened: one that raised would leave paho half done.
 
     def _on_connect(
-        self, _client: Client, _data: object, _flags: ConnectFlags, code: ReasonCode, properties: Properties | None
+        self, client: Client, _data: object, _flags: ConnectFlags, code: ReasonCode, properties: Properties | None
     ) -> None:
         if code.is_failure:
             self._refusal = refusal(code, properties)
@@ -224,6 +234,8 @@ class Connection:
         # A broker ends the connection of who sends more than it wants to hold unacknowledged.
         self._window = min(WINDOW, getattr(properties, "ReceiveMaximum", WINDOW))
         self._outgoing.renew()
+        if self.subscriptions:
+            client.subscribe([(topic, 1) for topic in self.subscriptions])
         self.tell(self.greeted.set_result, None)
 
     def _on_disconnect(
@@ -243,6 +255,22 @@ class Connection:
             self._denied.add(message.topic)
             self._log.log(level, "mqtt: the broker does not take %s: %s", message.topic, in_words(code, properties))
         self._acknowledged.append(message)
+
+
+    def _on_subscribe(
+        self, _client: Client, _data: object, _mid: int, codes: list[ReasonCode], properties: Properties | None
+    ) -> None:
+        for topic, code in zip(self.subscriptions, codes, strict=False):
+            if code.is_failure:
+                words = in_words(code, properties)
+                self._log.warning("mqtt: the broker lets nobody subscribe to %s here: %s", topic, words)
+
+    def _on_message(self, _client: Client, _data: object, message: MQTTMessage) -> None:
+        handler = self.subscriptions.get(message.topic)
+        if message.retain:
+            self._log.warning("mqtt: a retained command at %s is ignored; publish it without retain", message.topic)
+        elif handler is not None:
+            self.tell(handler, message.payload[:_MOST_BYTES])
 
 
 def _write_later(_client: Client, _data: object, _socket: object) -> None:

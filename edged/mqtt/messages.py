@@ -40,6 +40,21 @@ class Topics:
         return f"{self.prefix}/health"
 
     @property
+    def model(self) -> str:
+        """Which model labels, and what becomes of another; retained."""
+        return f"{self.prefix}/model"
+
+    @property
+    def model_set(self) -> str:
+        """Where commands about the model come."""
+        return f"{self.prefix}/model/set"
+
+    @property
+    def update(self) -> str:
+        """What Home Assistant's update entity takes; retained."""
+        return f"{self.prefix}/update"
+
+    @property
     def result(self) -> str:
         """The outcome of every command."""
         return f"{self.prefix}/result"

@@ -8,10 +8,12 @@ import time
 from dataclasses import replace
 
 import pytest
+from support.pictures import encoded, smooth
 from support.scene import OPTIONS, SHOT, FakeSource, Scene, soon
 
 from edged.camera import camera as camera_module
-from edged.camera.source import Pace, SourceEndedError
+from edged.camera.jpeg import JpegPicture
+from edged.camera.source import Pace, Shot, SourceEndedError
 from edged.errors import SourceError
 
 
@@ -128,3 +130,12 @@ def test_credentials_are_in_no_log_and_no_reason(
     for hidden in (secret, unquoted, "bob-the-owner", "tok-en-1"):
         assert hidden not in said
     assert "cam.example/stream" in said
+
+
+def test_a_camera_whose_every_picture_is_damaged_under_its_mask_is_opened_anew_and_says_so() -> None:
+    broken = Shot(JpegPicture(encoded(smooth(80, 60), "JPEG")[:-40], "porch"))
+    source = FakeSource(step for _ in range(1000) for step in (broken, 0.01))
+    with Scene(source, options=replace(OPTIONS, masks=(((0.0, 0.0), (0.5, 0.0), (0.5, 0.5)),))) as scene:
+        soon(lambda: scene.camera.state.state == "retrying")
+        assert "damaged JPEG" in str(scene.camera.state.reason)
+        soon(lambda: scene.opened > 1)
