@@ -19,7 +19,7 @@ def choose(store: Store, name: str) -> Entry | None:
     """The model to label with; None: the base model that came with edged, or none of this name is here.
 
     A name other than `base` is a decision of the configuration: of that model the chosen version (`edged models use`),
-    else the one before it, else the newest that is whole. `base` leaves it to the choice in the store: that, else the
+    else the one before it, else the newest that is whole and good. `base` leaves it to the choice in the store: that, else the
     one before it.
 
     Args:
@@ -28,7 +28,8 @@ def choose(store: Store, name: str) -> Entry | None:
     """
     wanted = [entry for entry in (store.active(), store.previous()) if entry is not None]
     if name != BASE:
-        wanted = [entry for entry in (*wanted, *store.entries()) if entry.record.name == name]
+        others = [entry for entry in store.entries() if entry.record.state == "good"]
+        wanted = [entry for entry in (*wanted, *others) if entry.record.name == name]
     for entry in wanted:
         try:
             open_entry(entry)

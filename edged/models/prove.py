@@ -61,12 +61,14 @@ class Proof:
         ref: name, version and digest.
         members: the names of its models.
         golden: how many golden photos gave what they must.
+        inference: seconds that one look took, of all members together, at its best; to compare with another model's.
         seconds: how long it took.
     """
 
     ref: ModelRef
     members: tuple[str, ...]
     golden: int
+    inference: float = field(compare=False)
     seconds: float = field(compare=False)
 
 
@@ -80,6 +82,7 @@ class Report(BaseModel):
     digest: _Text = ""
     members: tuple[_Text, ...] = ()
     golden: int = 0
+    inference: Annotated[float, Field(ge=0.0, allow_inf_nan=False)] = 0.0
     kind: Literal["", "model", "worker"] = ""
     error: _Text = ""
 
@@ -111,7 +114,7 @@ def prove(
     if report.kind == "model":
         raise ModelError(report.error)
     ref = ModelRef(report.name, report.version, report.digest)
-    return Proof(ref, report.members, report.golden, time.monotonic() - began)
+    return Proof(ref, report.members, report.golden, report.inference, time.monotonic() - began)
 
 
 def open_proved(

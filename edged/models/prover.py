@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 LOAD_SECONDS: Final = 60.0
 ALL: Final = 1_000_000
+LOOKS: Final = 5
 MOST_WORDS: Final = 4000
 PR_SET_PDEATHSIG: Final = 1
 
@@ -74,12 +75,12 @@ def _prove(task: Task) -> Report:
     if task.activation is not None:
         package = package.with_activation(Activation(task.activation))
     here = replace(package, members=tuple(replace(member, edgetpu=None) for member in package.members if member.cpu))
-    golden = 0
+    golden, inference = 0, 0.0
     if here.members:
         launch = Launch(None if task.python is None else Path(task.python), task.runtime, task.memory)
         engine = Engine(EngineOptions(threads=1, load_deadline=LOAD_SECONDS, launch=launch, device="cpu"))
         try:
-            _run(engine, here)
+            inference = _run(engine, here)
             if len(here.members) == len(package.members):
                 golden = len(package.golden)
         except WorkerError as error:
@@ -90,15 +91,18 @@ def _prove(task: Task) -> Report:
             engine.close()
     ref = package.ref
     names = tuple(member.name for member in package.members)
-    return Report(name=ref.name, version=ref.version, digest=ref.digest, members=names, golden=golden)
+    return Report(name=ref.name, version=ref.version, digest=ref.digest, members=names, golden=golden, inference=inference)
 
 
-def _run(engine: Engine, package: Package) -> None:
-    """Load every member and look at noise with all of them; then at the golden photos, where there are any."""
+def _run(engine: Engine, package: Package) -> float:
+    """Load every member and look at noise with all of them; then at the golden photos, where there are any.
+
+    Returns the seconds of the quickest look at noise.
+    """
     classifier = Classifier(engine, package)
     size = classifier.size
     noise = np.random.default_rng(0).integers(0, 256, (size.height, size.width, 3), dtype=np.uint8)
-    classifier.classify(PackedPicture(noise), LabelOptions())
+    quickest = min(classifier.classify(PackedPicture(noise), LabelOptions()).inference for _ in range(LOOKS))
 
     def look(photo: Path, detail: Detail) -> Sequence[Label]:
         options = LabelOptions(threshold=0.0, max_results=ALL, detail=detail)
@@ -108,3 +112,4 @@ def _run(engine: Engine, package: Package) -> None:
         check_golden(package, look)
     except BadImageError as error:
         raise ModelError(f"a golden photo cannot be read: {error}") from error
+    return quickest

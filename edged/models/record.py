@@ -19,6 +19,7 @@ MAX_SOURCE: Final = 2048
 
 Name = Annotated[str, Field(pattern=r"\A[a-z0-9][a-z0-9._-]*\z", max_length=64)]
 Version = Annotated[str, Field(pattern=r"\A[0-9A-Za-z.+-]+\z", max_length=64)]
+State = Literal["good", "probation", "rolled_back"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,19 +31,20 @@ class Record:
         version: the package's.
         source: where it came from, for people.
         installed: when, in UTC (RFC 3339); empty where that is not known.
-        state: `good`: it was proved. Further states are for updates, which have a probation.
+        state: `good`: it was proved, or has done well; `probation`: an update that has not yet; `rolled_back`: one
+            that did not.
     """
 
     name: Name
     version: Version
     source: Annotated[str, Field(max_length=MAX_SOURCE)] = "unknown"
     installed: Annotated[str, Field(max_length=64)] = ""
-    state: Literal["good", "probation", "rolled_back"] = "good"
+    state: State = "good"
 
     @classmethod
-    def now(cls, name: str, version: str, source: str) -> Record:
+    def now(cls, name: str, version: str, source: str, state: State = "good") -> Record:
         """The record of a model that is being installed."""
-        return cls(name, version, source[:MAX_SOURCE], datetime.now(UTC).isoformat(timespec="milliseconds"))
+        return cls(name, version, source[:MAX_SOURCE], datetime.now(UTC).isoformat(timespec="milliseconds"), state)
 
     def to_json(self) -> bytes:
         """The file's bytes."""

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 from edged.errors import CannotWriteError, EdgedError, PermissionDeniedError, UnavailableError, UsageError
 from edged.models.durable import move, replace_file, replace_link, sync_folder, writing
 from edged.models.package import read_summary
-from edged.models.record import Record
+from edged.models.record import Record, State
 from edged.models.store import Entry, Store, is_whole
 
 if TYPE_CHECKING:
@@ -73,12 +73,13 @@ class Change:
             path.mkdir()
         return path
 
-    def put_in(self, staged: Path, source: str) -> Entry:
+    def put_in(self, staged: Path, source: str, state: State = "good") -> Entry:
         """Let a staged package, whose files are on the disk, be one of the store's.
 
         Args:
             staged: from `stage`, with a package in it that has been proved.
             source: where it comes from, for people.
+            state: of its record; that of a model which is here already stays.
 
         Raises:
             ModelError: its manifest cannot be read.
@@ -89,11 +90,11 @@ class Change:
         target = self._folder / digest
         with writing(target):
             sync_folder(staged)
-            self.record(digest, Record.now(ref.name, ref.version, source))
             if os.path.lexists(target):
                 if (entry := self._store.entry(digest)) is not None and is_whole(entry):
                     return entry
                 move(target, self._scratch())  # it was torn: the new one takes its place
+            self.record(digest, Record.now(ref.name, ref.version, source, state))
             move(staged, target)
         entry = self._store.entry(digest)
         if entry is None:
