@@ -19,6 +19,7 @@ from edged.models.files import MAX_MODEL_BYTES, Tflite, read
 from edged.models.manifest import MAX_MANIFEST_BYTES, parse_summary
 from edged.models.metadata import ModelMetadata, read_metadata
 from edged.models.package import BASE, MANIFEST, open_package, read_summary
+from edged.models.prove import prove
 from edged.models.store_change import changing
 from edged.models.tflite_file import inspect
 from edged.models.write_package import NewMember, NewPackage, file_name, model_name, package_files, write_files
@@ -82,13 +83,11 @@ def install(
     with changing(store) as change:
         staged = change.stage()
         write_files(staged, gathered.files)
-        prove(staged)
+        try:
+            prove(staged)
+        except ModelError as error:  # the user knows the source, and nothing of the folder
+            raise ModelError(f"{source}: {str(error).replace(f'{staged}/', '').replace(str(staged), '')}") from error
         return change.put_in(staged, gathered.source)
-
-
-def prove(path: Path) -> None:
-    """To be replaced by core's."""
-    open_package(path)
 
 
 class _Gatherer:

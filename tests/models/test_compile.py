@@ -95,7 +95,7 @@ def test_machine_without_the_compiler_is_told_where_it_is(tmp_path: Path, monkey
     monkeypatch.setenv("PATH", str(tmp_path))
     model = tmp_path / "m.tflite"
     model.write_bytes(tiny_model())
-    with pytest.raises(UnavailableError, match="https://coral.ai"):
+    with pytest.raises(UnavailableError, match=r"https://coral\.ai"):
         compile_file(model)
 
 

@@ -203,7 +203,8 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     if shutil.which("openssl") is None:
         pytest.skip("openssl is not installed (apt install openssl)")
     folder = tmp_path_factory.mktemp("certificate")
-    words = "req -x509 -newkey rsa:2048 -nodes -keyout key -out crt -days 2 -subj /CN=x -addext subjectAltName=IP:127.0.0.1"
+    words = "req -x509 -newkey rsa:2048 -nodes -keyout key -out crt -days 2 -subj /CN=x"
+    words += " -addext subjectAltName=IP:127.0.0.1"
     subprocess.run(["openssl", *words.split()], cwd=folder, check=True, capture_output=True)  # noqa: S607
     return folder / "crt", folder / "key"
 

@@ -45,10 +45,9 @@ def change_for_ever(store: Store, packages: list[Path], chance: random.Random) -
 
 def look(store: Store) -> dict[str, object]:
     """What a daemon finds at its start."""
-    wrong = []
-    for name in os.listdir(store.folder) if store.folder.exists() else []:
-        if name not in {"lock", "records", "staging", "downloads", "active", "previous"} and len(name) != 64:
-            wrong.append(f"unknown: {name}")
+    there = [path.name for path in store.folder.iterdir()] if store.folder.exists() else []
+    known = {"lock", "records", "staging", "downloads", "active", "previous"}
+    wrong = [f"unknown: {name}" for name in there if name not in known and len(name) != 64]
     for entry in store.entries():
         try:
             open_entry(entry)
@@ -63,23 +62,28 @@ def look(store: Store) -> dict[str, object]:
 def main() -> int:
     """Kill so often."""
     store, packages = Store(Path(sys.argv[1])), sorted(Path(sys.argv[2]).iterdir())
-    chance = random.Random(int(sys.argv[4]))
+    chance = random.Random(int(sys.argv[4]))  # noqa: S311  a walk, no secret
     for number in range(int(sys.argv[3])):
         child = os.fork()
         if child == 0:
             try:
-                change_for_ever(store, packages, random.Random(number))
+                change_for_ever(store, packages, random.Random(number))  # noqa: S311  as above
             finally:
                 os._exit(1)  # it does not end by itself: whatever it raised is to be seen
         time.sleep(chance.uniform(0.0, LONGEST_SECONDS))
         ended, _ = os.waitpid(child, os.WNOHANG)
         if ended:
-            print(json.dumps({"active": None, "models": 0, "wrong": ["the child ended by itself"]}))
+            _say({"active": None, "models": 0, "wrong": ["the child ended by itself"]})
             continue
         os.kill(child, signal.SIGKILL)
         os.waitpid(child, 0)
-        print(json.dumps(look(store)))
+        _say(look(store))
     return 0
+
+
+def _say(found: dict[str, object]) -> None:
+    sys.stdout.write(f"{json.dumps(found)}\n")
+    sys.stdout.flush()  # before the next fork
 
 
 def _label(entry: Entry | None) -> str | None:
