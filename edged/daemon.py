@@ -7,27 +7,21 @@ import contextlib
 import ctypes
 import faulthandler
 import logging
-import time
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from edged.camera.frame import Frame
 from edged.camera.newest import Newest
-from edged.classifier import Classifier
 from edged.config import Config, unbuilt
-from edged.engine.engine import Engine, EngineDownError, EngineOptions
+from edged.engine.engine import Engine, EngineOptions
 from edged.engine.options import EdgeTpuOptions
 from edged.engine.process import Launch
-from edged.errors import ConfigError, WorkerError
+from edged.first_model import first_packages, load_first
 from edged.fleet import Fleet, views
 from edged.health import HealthReporter
 from edged.heat import HeatGovernor
 from edged.labeling.label import Result
-from edged.models.choose import choose
-from edged.models.package import Package, find_model, open_package
-from edged.models.store import Store
-from edged.models.store_change import tidy
 from edged.mqtt.client import MqttClient
 from edged.mqtt.embedded import EmbeddedBroker
 from edged.mqtt.messages import label_payload
@@ -38,14 +32,15 @@ from edged.signals import stop_signals
 from edged.supervision import Changed, Watched, supervise
 from edged.systemd import Supervisor
 from edged.threads import from_threads, in_thread
+from edged.updating import make_updater, obey_over_mqtt, tell_over_mqtt
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from edged.classifier import Classifier
+    from edged.mqtt.model_messages import ModelStatus, UpdateStatus
 
 log = logging.getLogger(__name__)
 
 HEALTH_SECONDS: Final = 60.0
-LOAD_PAUSE_SECONDS: Final = 0.5
 PIPELINE: Final = "pipeline"  # whose progress the watchdog is told of
 GRACE_SECONDS: Final = 10.0
 M_ARENA_MAX: Final = -8  # malloc.h
@@ -55,7 +50,7 @@ Reload = Callable[[], Config]
 T = TypeVar("T")
 
 
-async def serve(  # noqa: PLR0915  one part after the other, as they are started
+async def serve(  # noqa: C901, PLR0915  one part after the other, as they are started
     config: Config,
     *,
     show: Show | None = None,
@@ -89,7 +84,7 @@ async def serve(  # noqa: PLR0915  one part after the other, as they are started
         engine = Engine(_engine_options(config), on_change=wake)
         parts.callback(engine.close)
         engine.start()  # its runtime is imported while everything else is set up
-        package = open_package(_model_path(config), locale=config.model.locale)
+        packages = first_packages(config)
         if config.mqtt.embedded:
             broker = await parts.enter_async_context(EmbeddedBroker(config.mqtt.port))
             config = _with_broker(config, broker.port)
@@ -101,7 +96,6 @@ async def serve(  # noqa: PLR0915  one part after the other, as they are started
         mqtt = MqttClient(config.mqtt, config.device, log)
         mqtt.on_state_change = changed.set
         parts.push_async_callback(mqtt.stop)
-        tasks.create_task(mqtt.run(), name="mqtt")
 
         newest = Newest()
         heat = HeatGovernor(config.heat)
@@ -113,21 +107,35 @@ async def serve(  # noqa: PLR0915  one part after the other, as they are started
             if show is not None:
                 show(result, frame)
 
+        def taken(classifier: Classifier) -> None:
+            fleet.want(classifier.size)
+            warn_of_unknown_labels(classifier, config.cameras)
+            ref = classifier.ref
+            log.info("labelling %s with %s %s", ", ".join(fleet.cameras), ref.name, ref.version)
+            wake()
+
         def load() -> Classifier | None:
-            classifier = _load(engine, package, config.model.members, lambda: progress.beat(PIPELINE))
+            classifier = load_first(engine, packages, config.model.members, lambda: progress.beat(PIPELINE))
             if classifier is not None:
-                fleet.want(classifier.size)
-                warn_of_unknown_labels(classifier, config.cameras)
-                log.info("labelling %s with %s %s", ", ".join(fleet.cameras), package.ref.name, package.ref.version)
-                wake()
+                taken(classifier)
             return classifier
 
         pipeline = Pipeline(newest, load, views(config.cameras), offer, lambda: progress.beat(PIPELINE))
+
+        def tell(model: ModelStatus, update: UpdateStatus) -> None:
+            tell_over_mqtt(mqtt, model, update)
+            reporter.model = model.health
+            changed.set()
+
+        updater = make_updater(config, engine, pipeline, taken, tell)
+        obey_over_mqtt(mqtt, updater)
+        tasks.create_task(mqtt.run(), name="mqtt")
         reporter = HealthReporter(fleet.cameras, engine, pipeline, config.state, share=lambda: heat.share)
         watched = Watched(supervisor, progress, fleet, heat, pipeline, engine, changed.set)
         onlookers = {
             "health": _report_health(reporter, mqtt, changed.listener()),
             "supervision": supervise(watched, changed.listener()),
+            "updater": updater.run(),
         }
         if reload is not None:
             onlookers["reload"] = Reloader(reload, given, fleet, pipeline, supervisor).run(reloading)
@@ -145,21 +153,6 @@ async def serve(  # noqa: PLR0915  one part after the other, as they are started
                 await stopping.wait()
 
 
-def _load(
-    engine: Engine, package: Package, members: tuple[str, ...] | None, beat: Callable[[], None]
-) -> Classifier | None:
-    """Load the model, however often the worker dies over it. None when the engine is closed meanwhile."""
-    while not engine.closed:
-        beat()
-        try:
-            return Classifier(engine, package, members)
-        except EngineDownError as error:
-            time.sleep(min(error.retry_in, LOAD_PAUSE_SECONDS))
-        except WorkerError as error:
-            log.debug("loading: %s", error)  # the engine has said it
-    return None
-
-
 async def _report_health(reporter: HealthReporter, mqtt: MqttClient, changed: asyncio.Event) -> None:
     """Publish health every minute, and at once when a state changes."""
     loop = asyncio.get_running_loop()
@@ -173,25 +166,6 @@ async def _report_health(reporter: HealthReporter, mqtt: MqttClient, changed: as
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout_at(due):
                 await changed.wait()
-
-
-def _model_path(config: Config) -> Path:
-    if config.model.path is not None:
-        return config.model.path
-    store = Store(config.state)
-    tidy(store)
-    chosen = choose(store, config.model.name)
-    if chosen is not None:
-        return chosen.folder
-    if config.model.name == "base":
-        return find_model("base")
-    if config.registry is not None:
-        log.warning("model %s is not on this device: the base model labels", config.model.name)
-        return find_model("base")
-    raise ConfigError(
-        f"model.name: there is no model {config.model.name!r} on this device"
-        " (edged models install …; or base, or give model.path)"
-    )
 
 
 def _with_broker(config: Config, port: int) -> Config:

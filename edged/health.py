@@ -14,7 +14,7 @@ import psutil
 
 from edged.board import ROOT, read_board
 from edged.engine.edgetpu import hottest_edge_tpu_c
-from edged.mqtt.messages import CameraHealth, Health, InferenceHealth, Latency, MqttHealth, SystemHealth
+from edged.mqtt.messages import CameraHealth, Health, InferenceHealth, Latency, ModelHealth, MqttHealth, SystemHealth
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -66,6 +66,7 @@ class HealthReporter:
         self._counts = pipeline.counts()
         self._processes: dict[int, psutil.Process] = {}
         self._figures = _Figures({}, None)
+        self.model = ModelHealth()  # set by whoever knows
 
     def report(self, mqtt: MqttState) -> Health:
         """How everything is now."""
@@ -94,6 +95,7 @@ class HealthReporter:
             uptime_s=now - self._started,
             cameras=cameras,
             inference=InferenceHealth(engine.device, engine.reason, engine.restarts, latency),
+            model=self.model,
             mqtt=MqttHealth(mqtt.protocol, mqtt.reconnects, mqtt.queued, mqtt.dropped),
             system=SystemHealth(
                 memory_mb=_sum(process.memory_full_info().pss / 2**20 for process in processes),

@@ -120,6 +120,10 @@ class RegistryConfig(Section):
     metered: Switch = False
     """Whether to download over a metered connection."""
     probation: ProbationConfig = Field(default_factory=ProbationConfig)
+    slowdown: Annotated[float, Field(ge=1, le=1000, allow_inf_nan=False), allowed("a number from 1, such as 3")] = 3.0
+    """A model that takes more than so many times as long as the one before it is not taken."""
+    disk: Annotated[int, Field(ge=1, le=1_000_000), allowed("a whole number of megabytes from 1")] = 1024
+    """Megabytes that models from the registry may take together; the oldest make room."""
 
 
 class WebConfig(Section):

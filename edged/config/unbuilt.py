@@ -12,10 +12,8 @@ if TYPE_CHECKING:
     from edged.config.schema import Config
 
 UNBUILT: Final = (
-    "registry",
     "web",
     "home_assistant",
-    "model.channel",
     "cameras.*.presence",
     "cameras.*.image",
 )

@@ -16,7 +16,7 @@ from edged.engine.budget import RestartBudget
 from edged.engine.loaded_worker import LoadedWorker
 from edged.engine.options import EngineDownError, EngineOptions, EngineState, Inference, ModelFiles
 from edged.engine.standby import Arrivals, StandbyStarter
-from edged.engine.trouble import Trouble
+from edged.engine.trouble import Trouble, without_pid
 from edged.engine.worker import wire
 from edged.errors import EdgedError, ModelError, WorkerError
 
@@ -56,6 +56,7 @@ class Engine:
         self._standby_starter = StandbyStarter(self._arrivals)
         self._budget = RestartBudget()
         self._restarts = 0
+        self._last_failure: str | None = None
         self._trouble = Trouble(lambda: self.on_change())  # noqa: PLW0108  it may be set later
         self._closing = threading.Event()
         self._accelerator = Accelerator(self._options, self, lambda: self.on_change())  # noqa: PLW0108  it may be set later
@@ -204,6 +205,7 @@ class Engine:
             pid=serving.process.pid if serving else None,
             runtime=runtime,
             pids=tuple(worker.process.pid for worker in (serving, standby) if worker is not None),
+            last_failure=self._last_failure,
         )
 
     def restart(self) -> None:
@@ -389,6 +391,7 @@ class Engine:
         if self.closed:
             return
         self._restarts += 1
+        self._last_failure = without_pid(str(error))
         if worker is not None and worker.device == "edgetpu":
             self._accelerator.lost(worker.process, str(error), served)
             return

@@ -86,7 +86,8 @@ class EngineState:
     """For `health`: what inference runs on, why it does not where it should, and how often it was started again.
 
     `device`, `pid` and `runtime` (name, version, Python) are the present worker's; None where there is none. `pids` are
-    those of all workers: one for the CPU stands by while the Edge TPU infers.
+    those of all workers: one for the CPU stands by while the Edge TPU infers. `last_failure`: how the last worker that
+    was lost ended; None while none was.
     """
 
     device: Device | None
@@ -95,6 +96,7 @@ class EngineState:
     pid: int | None
     runtime: str | None
     pids: tuple[int, ...] = ()
+    last_failure: str | None = None
 
 
 class EngineDownError(WorkerError):

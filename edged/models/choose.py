@@ -19,8 +19,8 @@ def choose(store: Store, name: str) -> Entry | None:
     """The model to label with; None: the base model that came with edged, or none of this name is here.
 
     A name other than `base` is a decision of the configuration: of that model the chosen version (`edged models use`),
-    else the one before it, else the newest that is whole and good. `base` leaves it to the choice in the store: that, else the
-    one before it.
+    else the one before it, else the newest that is whole and good. `base` leaves it to the choice in the store: that,
+    else the one before it.
 
     Args:
         store: the daemon's.

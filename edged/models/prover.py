@@ -91,7 +91,9 @@ def _prove(task: Task) -> Report:
             engine.close()
     ref = package.ref
     names = tuple(member.name for member in package.members)
-    return Report(name=ref.name, version=ref.version, digest=ref.digest, members=names, golden=golden, inference=inference)
+    return Report(
+        name=ref.name, version=ref.version, digest=ref.digest, members=names, golden=golden, inference=inference
+    )
 
 
 def _run(engine: Engine, package: Package) -> float:

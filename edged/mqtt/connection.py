@@ -256,7 +256,6 @@ class Connection:
             self._log.log(level, "mqtt: the broker does not take %s: %s", message.topic, in_words(code, properties))
         self._acknowledged.append(message)
 
-
     def _on_subscribe(
         self, _client: Client, _data: object, _mid: int, codes: list[ReasonCode], properties: Properties | None
     ) -> None:

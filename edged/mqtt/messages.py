@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
@@ -121,6 +121,16 @@ class InferenceHealth:
 
 
 @dataclass(frozen=True, slots=True)
+class ModelHealth:
+    """Which model labels, and how updates go: as in `…/model`, in short."""
+
+    name: str | None = None
+    version: str | None = None
+    state: str = "good"
+    last_error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class MqttHealth:
     """How the connection to the broker has been. `protocol` is `5` or `3.1.1`."""
 
@@ -154,6 +164,7 @@ class Health:
     inference: InferenceHealth
     mqtt: MqttHealth
     system: SystemHealth
+    model: ModelHealth = field(default_factory=ModelHealth)
 
     def to_json(self) -> bytes:
         """The payload of the health topic. Figures have three decimals at most; one that is not finite is null."""
@@ -164,6 +175,7 @@ class Health:
                 "uptime_s": _plain(self.uptime_s),
                 "cameras": {name: _plain(asdict(camera)) for name, camera in self.cameras.items()},
                 "inference": _plain(asdict(self.inference)),
+                "model": asdict(self.model),
                 "mqtt": _plain(asdict(self.mqtt)),
                 "system": _plain(asdict(self.system)),
             }
@@ -174,6 +186,7 @@ class Health:
         return (
             tuple(sorted((name, camera.state, camera.reason) for name, camera in self.cameras.items())),
             (self.inference.device, self.inference.reason),
+            self.model,
             self.mqtt.protocol,
             (self.system.throttled, self.system.under_voltage, self.system.slowed),
         )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Final, Literal
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
 from edged.errors import UsageError
-from edged.mqtt.messages import SCHEMA
+from edged.mqtt.messages import SCHEMA, ModelHealth
 
 if TYPE_CHECKING:
     from edged.labeling.label import ModelRef
@@ -39,6 +39,14 @@ class ModelStatus:
     candidate: ModelRef | None = None
     last_error: str | None = None
     since: str | None = None
+
+    @property
+    def health(self) -> ModelHealth:
+        """The same in short."""
+        present = self.present
+        if present is None:
+            return ModelHealth(state=self.state, last_error=self.last_error)
+        return ModelHealth(present.name, present.version, self.state, self.last_error)
 
 
 @dataclass(frozen=True, slots=True)

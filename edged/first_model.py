@@ -1,0 +1,96 @@
+"""The model that a daemon starts with: what was chosen, else the one before it, else the base model."""
+
+from __future__ import annotations
+
+import logging
+import time
+from typing import TYPE_CHECKING, Final
+
+from edged.classifier import Classifier
+from edged.engine.engine import EngineDownError
+from edged.errors import ConfigError, ModelError, WorkerError
+from edged.models.choose import choose
+from edged.models.package import BASE, find_model, open_package
+from edged.models.store import Store
+from edged.models.store_change import tidy
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection
+
+    from edged.config import Config
+    from edged.engine.engine import Engine
+    from edged.models.member import Package
+
+log = logging.getLogger(__name__)
+
+LOAD_PAUSE_SECONDS: Final = 0.5
+CRASHES: Final = 3
+"""So often a worker may die over a model before another one is tried."""
+
+
+def first_packages(config: Config) -> list[Package]:
+    """What to start with, and what else where that does not work: the base model last, which needs no state folder.
+
+    Raises:
+        ConfigError: there is no model of the configured name, and no registry that it could come from.
+        ModelError: the configured path has no model.
+    """
+    model = config.model
+    if model.path is not None:
+        return [open_package(model.path, locale=model.locale)]
+    store = Store(config.state)
+    tidy(store)
+    base = open_package(find_model(BASE), locale=model.locale)
+    chosen = choose(store, model.name)
+    if chosen is not None:
+        return [open_package(chosen.folder, locale=model.locale), base]
+    if model.name != BASE:
+        if config.registry is None:
+            raise ConfigError(
+                f"model.name: there is no model {model.name!r} on this device"
+                " (edged models install …; or base, or give model.path)"
+            )
+        log.warning("model %s is not on this device: the base model labels", model.name)
+    return [base]
+
+
+def load_first(
+    engine: Engine, packages: list[Package], members: Collection[str] | None, beat: Callable[[], None]
+) -> Classifier | None:
+    """Load the first of them that can be, however often a worker dies. None when the engine is closed meanwhile.
+
+    Raises:
+        ModelError: none of them can be loaded.
+    """
+    for number, package in enumerate(packages):
+        last = number == len(packages) - 1
+        wanted = members if number == 0 else None  # the base model need not have members of another's names
+        try:
+            return _load(engine, package, wanted, beat, CRASHES if not last else None)
+        except (ModelError, WorkerError) as error:
+            if last:
+                raise
+            log.warning("model %s %s cannot be used: %s", package.ref.name, package.ref.version, error)
+    return None
+
+
+def _load(
+    engine: Engine,
+    package: Package,
+    members: Collection[str] | None,
+    beat: Callable[[], None],
+    crashes: int | None,
+) -> Classifier | None:
+    while not engine.closed:
+        beat()
+        try:
+            return Classifier(engine, package, members)
+        except EngineDownError as error:
+            time.sleep(min(error.retry_in, LOAD_PAUSE_SECONDS))
+        except WorkerError as error:
+            log.debug("loading: %s", error)  # the engine has said it
+            if crashes is not None:
+                crashes -= 1
+                if crashes <= 0:
+                    raise
+    return None

@@ -1,0 +1,178 @@
+"""The updater of a configuration: its parts made and put together."""
+
+from __future__ import annotations
+
+import json
+import logging
+import shutil
+from datetime import datetime
+from functools import partial
+from typing import TYPE_CHECKING, Final
+
+from edged.config import redact
+from edged.engine.process import Launch
+from edged.errors import EdgedError, ModelError
+from edged.model_switch import ModelSwitch
+from edged.models.package import BASE, find_model
+from edged.models.prove import prove
+from edged.models.store import Store
+from edged.mqtt.model_messages import (
+    ModelStatus,
+    UpdateStatus,
+    model_payload,
+    parse_model_command,
+    result_payload,
+    update_payload,
+)
+from edged.updates.changeover import Changeover
+from edged.updates.clock import Clock
+from edged.updates.conditions import Rules, Situation, why_wait
+from edged.updates.metered import is_metered
+from edged.updates.probation import Terms
+from edged.updates.refusals import Refusals
+from edged.updates.shelf import Shelf
+from edged.updates.updater import Means, Options, Updater
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from edged.classifier import Classifier
+    from edged.config import Config, RegistryConfig
+    from edged.engine.engine import Engine
+    from edged.models.store import Entry
+    from edged.mqtt.client import MqttClient
+    from edged.pipeline import Pipeline
+    from edged.updates.registry import Registry
+
+log = logging.getLogger(__name__)
+
+REGISTRY: Final = "registry"
+MEGABYTE: Final = 1024 * 1024
+EXCHANGE_SECONDS: Final = 2.0
+"""Beyond the deadline of an inference, for the pipeline to get to its next frame."""
+
+
+def make_updater(
+    config: Config,
+    engine: Engine,
+    pipeline: Pipeline,
+    taken: Callable[[Classifier], None],
+    tell: Callable[[ModelStatus, UpdateStatus], None],
+) -> Updater:
+    """The updater, with everything that it works with.
+
+    Args:
+        config: what to do.
+        engine: where models are loaded.
+        pipeline: which labels.
+        taken: told of every classifier that has taken over, in a thread.
+        tell: told of what there is to say, on the event loop.
+    """
+    registry = config.registry
+    store = Store(config.state)
+    cap = (1024 if registry is None else registry.disk) * MEGABYTE
+    shelf = Shelf(store, Refusals(store.folder / "refused.json"), cap, config.model.locale)
+    switch = ModelSwitch(engine, pipeline, config.model.members, config.inference.deadline + EXCHANGE_SECONDS, taken)
+    terms = Terms(100, 600.0, 3.0)
+    if registry is not None:
+        terms = Terms(registry.probation.results, registry.probation.duration, registry.slowdown)
+    options = Options(
+        device=config.device,
+        name=config.model.name,
+        fixed=config.model.path is not None,
+        address="" if registry is None else redact(registry.url),
+        interval=3600.0 if registry is None else registry.interval,
+        automatic=registry is not None and registry.automatic,
+    )
+    inference = config.inference
+    launch = Launch(inference.python, inference.runtime, inference.memory)
+    means = Means(
+        shelf=shelf,
+        registry=None if registry is None else _registry(config, registry, store),
+        changeover=Changeover(shelf, switch, engine, pipeline, terms),
+        pipeline=pipeline,
+        prove=partial(prove_against, launch=launch, slowdown=terms.slowdown),
+        why_wait=_never_waits if registry is None else partial(_why_wait, config.state, registry),
+        tell=tell,
+    )
+    return Updater(options, means)
+
+
+def obey_over_mqtt(mqtt: MqttClient, updater: Updater) -> None:
+    """Have the updater do what comes in at `…/model/set`, and say on `…/result` what came of it."""
+
+    def handle(payload: bytes) -> None:
+        command = "model/set"
+        try:
+            parsed = parse_model_command(payload)
+        except EdgedError as error:
+            mqtt.publish(mqtt.topics.result, result_payload(command, str(error), _id_of(payload)), qos=1)
+            return
+
+        def reply(error: str | None) -> None:
+            mqtt.publish(mqtt.topics.result, result_payload(command, error, parsed.id), qos=1)
+
+        updater.command(parsed, reply)
+
+    mqtt.subscribe(mqtt.topics.model_set, handle)
+
+
+def tell_over_mqtt(mqtt: MqttClient, model: ModelStatus, update: UpdateStatus) -> None:
+    """Publish what there is to say of the model."""
+    mqtt.publish(mqtt.topics.model, model_payload(model), qos=1, retain=True)
+    mqtt.publish(mqtt.topics.update, update_payload(update), qos=1, retain=True)
+
+
+def prove_against(folder: Path, present: Entry | None, *, launch: Launch, slowdown: float) -> None:
+    """Prove a package, and that it is not too slow: both are looked at in the same way, one after the other.
+
+    Raises:
+        ModelError: it is not what it should be, or too slow beside the present model.
+        WorkerError: no process can be started.
+    """
+    new = prove(folder, launch=launch)
+    before = prove(find_model(BASE) if present is None else present.folder, launch=launch)
+    if before.inference and new.inference > slowdown * before.inference:
+        raise ModelError(
+            f"it takes {new.inference * 1000:.1f} ms for a picture; the present model takes"
+            f" {before.inference * 1000:.1f} ms, and {slowdown:g} times that is the most (registry.slowdown)"
+        )
+
+
+def _registry(config: Config, registry: RegistryConfig, store: Store) -> Registry:
+    from edged.updates.tuf_registry import Place, TufRegistry  # noqa: PLC0415  tuf takes 25 MB
+
+    place = Place(registry.url, registry.root, config.model.channel)
+    folders = lambda: [find_model(BASE), *(entry.folder for entry in store.entries())]  # noqa: E731
+    return TufRegistry(place, config.state / REGISTRY, folders)
+
+
+def _why_wait(state: Path, registry: RegistryConfig, size: int) -> str | None:
+    rules = Rules(registry.window, registry.metered)
+    now = datetime.now().astimezone()
+    metered = not registry.metered and is_metered()
+    return why_wait(rules, Situation(Clock(state / REGISTRY).read(), now, metered, _free(state)), size)
+
+
+def _never_waits(_size: int) -> str | None:
+    return None
+
+
+def _free(state: Path) -> int:
+    for place in (state, *state.parents):  # it need not exist yet
+        try:
+            return shutil.disk_usage(place).free
+        except OSError:
+            continue
+    return 0
+
+
+def _id_of(payload: bytes) -> str | None:
+    """The id of a command that is none, so that whoever sent it hears of it."""
+    try:
+        parsed = json.loads(payload)
+    except (ValueError, RecursionError):
+        return None
+    found = parsed.get("id") if isinstance(parsed, dict) else None
+    return found[:128] if isinstance(found, str) else None
