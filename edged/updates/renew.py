@@ -11,7 +11,7 @@ from tuf.api.metadata import Root, Snapshot, Targets, Timestamp
 from edged.errors import UsageError
 from edged.updates.exclusive import exclusive
 from edged.updates.initial import Quorum, set_root_keys
-from edged.updates.repository import Repository, lifetimes
+from edged.updates.repository import ONLINE, Repository, lifetimes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -122,8 +122,7 @@ def _at_hand(repository: Repository, role: str) -> bool:
 
 def _signers(roles: Sequence[str]) -> list[str]:
     """The roles that sign when one of these does: each is named in the next."""
-    order = [Targets.type, Snapshot.type, Timestamp.type]
-    return order[min(map(order.index, roles)) :]
+    return list(ONLINE[min(map(ONLINE.index, roles)) :])
 
 
 def _chosen(root: Root, role: str, only: Sequence[str]) -> list[str]:

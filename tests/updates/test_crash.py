@@ -30,7 +30,7 @@ FILES = ("model.yaml", "labels.txt", "tiny.tflite")
 ROOT = Path(__file__).parents[2]
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def place() -> Iterator[Path]:
     """A folder in memory, where there is such: thousands of small files are written, and taken away."""
     memory = Path("/dev/shm")
@@ -38,9 +38,9 @@ def place() -> Iterator[Path]:
         yield Path(folder)
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def folder(place: Path) -> Path:
-    """A registry that offers birds 1.0.0, a device that knows it, and a package `new` of 1.1.0."""
+    """A registry that offers birds 1.0.0, a device that knows it, and a package `new` of 1.1.0. To be copied."""
     folder = place / "whole"
     keys = new_registry(folder)
     old = write_package(folder / "old", name="birds")
@@ -48,6 +48,15 @@ def folder(place: Path) -> Path:
     write_package(folder / "new", name="birds", manifest={"version": "1.1.0"})
     Device(folder / "device", folder / "models")
     return folder
+
+
+@pytest.fixture(scope="module")
+def killed(folder: Path, place: Path) -> Path:
+    """For every deed a folder, with a copy for every moment at which it was killed; the last one was not."""
+    copies = place / "killed"
+    script = [sys.executable, registry_crash.__file__, str(folder), str(copies)]
+    subprocess.run(script, check=True, timeout=100, cwd=ROOT)
+    return copies
 
 
 def state(folder: Path) -> tuple[str | None, bool]:
@@ -73,18 +82,15 @@ def state(folder: Path) -> tuple[str | None, bool]:
     ],
 )
 def test_kill_at_any_change_to_the_disk_leaves_the_old_state_or_the_new(
-    folder: Path, place: Path, what: str, after: tuple[str, bool]
+    killed: Path, what: str, after: tuple[str, bool]
 ) -> None:
-    copies = place / "copies"
-    script = [sys.executable, registry_crash.__file__, str(folder), what, str(copies)]
-    subprocess.run(script, check=True, timeout=60, cwd=ROOT)
-    killed = sorted(copies.iterdir(), key=lambda copy: int(copy.name))
-    assert len(killed) > 10
-    states = [state(copy) for copy in killed]
+    copies = sorted((killed / what).iterdir(), key=lambda copy: int(copy.name))
+    assert len(copies) > 10
+    states = [state(copy) for copy in copies]
     assert states[-1] == after
     assert set(states) <= {("1.0.0", False), after}
     assert states == sorted(states)  # once new, always new
-    for copy in killed[:: max(1, len(killed) // 3)]:
+    for copy in copies[:: len(copies) // 3]:
         try:
             registry_crash.act(copy, what)
         except UsageError:  # it was done already, but for what comes after
