@@ -22,7 +22,7 @@ examples:
   edged registry refresh models                    daily, by cron: signs again what would expire
   edged registry show models
 
-DIR may be left out: $EDGED_REGISTRY, else the folder that this is called in. `edged registry COMMAND --help` says more.
+`edged registry COMMAND --help` says more.
 """
 
 

@@ -95,13 +95,13 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
 
 def run_publish(args: argparse.Namespace) -> int:
     """Publish a package. Returns 0."""
-    from edged.models.package import open_package  # noqa: PLC0415  slow to import
+    from edged.models.prove import prove  # noqa: PLC0415  slow to import
     from edged.updates.publish import Release, publish  # noqa: PLC0415  as above
     from edged.updates.requires import parse_requirement  # noqa: PLC0415  as above
 
     release = Release(args.channel, args.rollout, args.notes, dict(map(parse_requirement, args.requires)))
     with interruptible():
-        done = publish(args.folder, read_keys(args), args.package, release, open_package)
+        done = publish(args.folder, read_keys(args), args.package, release, prove)
     print(f"published {done.model.name} {done.model.version} ({megabytes(done.model.size)}, {done.model.digest})")
     _say_offer(done)
     return 0

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -11,7 +10,6 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from edged.updates.keys import Keys
 
-FOLDER_VARIABLE: Final = "EDGED_REGISTRY"
 _UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 24 * 3600}
 _LONGEST: Final = 3650 * _UNITS["d"]
 _ROLES: Final = ("root", "targets", "snapshot", "timestamp")
@@ -23,11 +21,8 @@ exit codes: 0 done, 64 wrong words or an order that does not fit, 65 package, re
 
 
 def add_folder(parser: argparse.ArgumentParser) -> None:
-    """The registry's folder, which may be left out."""
-    default = Path(os.environ.get(FOLDER_VARIABLE) or ".")
-    parser.add_argument(
-        "folder", nargs="?", type=Path, default=default, metavar="DIR", help="the registry (%(default)s)"
-    )
+    """The registry's folder."""
+    parser.add_argument("folder", type=Path, metavar="DIR", help="the registry's folder")
 
 
 def add_keys(parser: argparse.ArgumentParser) -> None:

@@ -31,7 +31,7 @@ from edged.updates.layout import (
     to_custom,
     to_json,
 )
-from edged.updates.repository import NewTarget, Repository
+from edged.updates.repository import ONLINE, NewTarget, Repository
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -79,7 +79,7 @@ def publish(folder: Path, keys: Keys, package: Path, release: Release, check: Ch
     """
     with exclusive(folder) as staging:
         repository = Repository(folder, staging, keys)
-        repository.require_keys()
+        repository.require_keys(*ONLINE)
         if not (package / MANIFEST).is_file():
             raise ModelError(
                 f"{package}: no model package (a folder with {MANIFEST}); `edged models pack` makes one of a .tflite"
@@ -115,7 +115,7 @@ def promote(folder: Path, keys: Keys, name: str, version: str, release: Release)
     """
     with exclusive(folder) as staging:
         repository = Repository(folder, staging, keys)
-        repository.require_keys()
+        repository.require_keys(*ONLINE)
         info = _find(repository.served, name, version)
         if revoked := repository.served.revocations().of(name, version):
             raise UsageError(f"{name} {version} is revoked ({revoked.why}); publish a higher version")
@@ -136,7 +136,7 @@ def revoke(folder: Path, keys: Keys, name: str, version: str, why: str) -> Revoc
     """
     with exclusive(folder) as staging:
         repository = Repository(folder, staging, keys)
-        repository.require_keys()
+        repository.require_keys(*ONLINE)
         info = _find(repository.served, name, version)
         revocations = repository.served.revocations()
         if revoked := revocations.of(name, version):

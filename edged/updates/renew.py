@@ -11,7 +11,7 @@ from tuf.api.metadata import Root, Snapshot, Targets, Timestamp
 from edged.errors import UsageError
 from edged.updates.exclusive import exclusive
 from edged.updates.initial import Quorum, set_root_keys
-from edged.updates.repository import Repository, lifetimes
+from edged.updates.repository import ONLINE, Repository, lifetimes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
 ROLES: Final = (Root.type, Targets.type, Snapshot.type, Timestamp.type)
 _DUE: Final = 0.5  # of its time is over: a run may then be missed, and a cron job may come as seldom as that
-_LATE: Final = 0.25  # of its time is left: somebody has to be told where the key is not here
+_LATE: Final = 0.25  # of its time is left, and less than a month: somebody has to be told where the key is not here
+_MONTH: Final = timedelta(days=30)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +61,7 @@ def refresh(folder: Path, keys: Keys) -> tuple[Renewal, ...]:
             repository.require_keys(*_signers(online))
             repository.commit(renew=online)
         return tuple(
-            Renewal(role, repository.served.role(role).expires, role in here, _left(repository.served, role) < _LATE)
+            Renewal(role, repository.served.role(role).expires, role in here, _is_late(repository.served, role))
             for role in due
         )
 
@@ -113,6 +114,10 @@ def _left(served: Served, role: str) -> float:
     return left / timedelta(seconds=lifetimes(served.root)[role])
 
 
+def _is_late(served: Served, role: str) -> bool:
+    return _left(served, role) < _LATE and served.role(role).expires - datetime.now(UTC) < _MONTH
+
+
 def _at_hand(repository: Repository, role: str) -> bool:
     """Whether a role can be signed again, with all that must be signed in turn."""
     root = repository.served.root
@@ -122,8 +127,7 @@ def _at_hand(repository: Repository, role: str) -> bool:
 
 def _signers(roles: Sequence[str]) -> list[str]:
     """The roles that sign when one of these does: each is named in the next."""
-    order = [Targets.type, Snapshot.type, Timestamp.type]
-    return order[min(map(order.index, roles)) :]
+    return list(ONLINE[min(map(ONLINE.index, roles)) :])
 
 
 def _chosen(root: Root, role: str, only: Sequence[str]) -> list[str]:

@@ -30,7 +30,8 @@ LIFETIMES: Final = {Root.type: 365 * DAY, Targets.type: 365 * DAY, Snapshot.type
 MAX_LIFETIME: Final = 3650 * DAY
 _LIFETIMES: Final = "x-edged-lifetimes"  # a field of the root, so that all who publish go by the same
 _KEPT: Final = 20  # superseded versions of targets and snapshot: a device may be in the middle of reading one
-_ONLINE: Final = (Targets.type, Snapshot.type, Timestamp.type)
+ONLINE: Final = (Targets.type, Snapshot.type, Timestamp.type)
+"""Who signs, one after the other, when something is published."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +63,7 @@ class Repository:
 
     def require_keys(self, *roles: str) -> None:
         """Raise RegistryError where keys are missing; before any work, rather than after it."""
-        self.keys.require(self.served.root, *(roles or _ONLINE))
+        self.keys.require(self.served.root, *roles)
 
     def stage(self, path: str, data: bytes) -> NewTarget:
         """Write a small file that is to be served. Raises OSError."""

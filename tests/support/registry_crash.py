@@ -1,6 +1,6 @@
 """Does something to a registry, killed by SIGKILL before its n-th change to the disk, for every n: a script.
 
-Arguments: folder (with `models`, `keys` and the packages), what to do, and a folder for one copy for each n.
+Arguments: a folder (with `models`, `keys` and the packages), and one for the copies: `publish/1`, `publish/2`, …
 A process of its own, since only one without threads may fork.
 """
 
@@ -17,6 +17,7 @@ from edged.updates.keys import Keys
 from edged.updates.publish import Release, publish, revoke
 from edged.updates.renew import rotate
 
+DEEDS = ("publish", "revoke", "targets", "root")
 CHANGES = {"os.rename", "os.mkdir", "os.remove", "os.rmdir"}
 
 
@@ -53,6 +54,7 @@ def main(folder: Path, what: str, copies: Path) -> None:
         shutil.copytree(folder, copy)
         child = os.fork()
         if child == 0:
+            os.fsync = id  # type: ignore[assignment]  # does nothing: the kernel lives on, and keeps what was written
             die_before(number)
             act(copy, what)
             os._exit(0)
@@ -63,4 +65,5 @@ def main(folder: Path, what: str, copies: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), sys.argv[2], Path(sys.argv[3]))
+    for deed in DEEDS:
+        main(Path(sys.argv[1]), deed, Path(sys.argv[2]) / deed)
