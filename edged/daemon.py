@@ -9,6 +9,7 @@ import faulthandler
 import logging
 from collections.abc import Callable
 from contextlib import AsyncExitStack
+from functools import partial
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from edged.camera.frame import Frame
@@ -84,7 +85,9 @@ async def serve(  # noqa: C901, PLR0915  one part after the other, as they are s
         engine = Engine(_engine_options(config), on_change=wake)
         parts.callback(engine.close)
         engine.start()  # its runtime is imported while everything else is set up
-        packages = first_packages(config)
+        packages = await _first_packages(config, stopping)
+        if packages is None:
+            return
         if config.mqtt.embedded:
             broker = await parts.enter_async_context(EmbeddedBroker(config.mqtt.port))
             config = _with_broker(config, broker.port)
@@ -153,6 +156,18 @@ async def serve(  # noqa: C901, PLR0915  one part after the other, as they are s
                 await stopping.wait()
 
 
+async def _first_packages(config: Config, stopping: asyncio.Event) -> list[Package] | None:
+    """What to start with, proved where it has to be. None when the daemon is to stop meanwhile."""
+    finding = asyncio.ensure_future(in_thread(partial(first_packages, config, _launch(config)), "proving"))
+    stop = asyncio.ensure_future(stopping.wait())
+    try:
+        await asyncio.wait({finding, stop}, return_when=asyncio.FIRST_COMPLETED)
+        return await finding if finding.done() else None
+    finally:
+        finding.cancel()
+        stop.cancel()
+
+
 async def _report_health(reporter: HealthReporter, mqtt: MqttClient, changed: asyncio.Event) -> None:
     """Publish health every minute, and at once when a state changes."""
     loop = asyncio.get_running_loop()
@@ -173,6 +188,11 @@ def _with_broker(config: Config, port: int) -> Config:
     return config.model_copy(update={"mqtt": mqtt})
 
 
+def _launch(config: Config) -> Launch:
+    inference = config.inference
+    return Launch(inference.python, inference.runtime, inference.memory)
+
+
 def _engine_options(config: Config) -> EngineOptions:
     inference = config.inference
     threads = None if inference.threads == "auto" else inference.threads
@@ -180,7 +200,7 @@ def _engine_options(config: Config) -> EngineOptions:
         threads=threads,
         deadline=inference.deadline,
         load_deadline=inference.load_deadline,
-        launch=Launch(inference.python, inference.runtime, inference.memory),
+        launch=_launch(config),
         device=inference.device,
         edgetpu=EdgeTpuOptions(inference.edgetpu.library, inference.edgetpu.device),
     )

@@ -11,14 +11,17 @@ from edged.engine.engine import EngineDownError
 from edged.errors import ConfigError, ModelError, WorkerError
 from edged.models.choose import choose
 from edged.models.package import BASE, find_model, open_package
+from edged.models.prove import open_proved
 from edged.models.store import Store
 from edged.models.store_change import tidy
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
+    from pathlib import Path
 
     from edged.config import Config
     from edged.engine.engine import Engine
+    from edged.engine.process import Launch
     from edged.models.member import Package
 
 log = logging.getLogger(__name__)
@@ -28,16 +31,18 @@ CRASHES: Final = 3
 """So often a worker may die over a model before another one is tried."""
 
 
-def first_packages(config: Config) -> list[Package]:
+def first_packages(config: Config, launch: Launch) -> list[Package]:
     """What to start with, and what else where that does not work: the base model last, which needs no state folder.
+
+    What lies at a configured path proves itself first; what is in the store has done so.
 
     Raises:
         ConfigError: there is no model of the configured name, and no registry that it could come from.
-        ModelError: the configured path has no model.
+        ModelError: the configured path has no model, or one that is not what it should be.
     """
     model = config.model
     if model.path is not None:
-        return [open_package(model.path, locale=model.locale)]
+        return [_open_path(model.path, model.locale, launch)]
     store = Store(config.state)
     tidy(store)
     base = open_package(find_model(BASE), locale=model.locale)
@@ -52,6 +57,14 @@ def first_packages(config: Config) -> list[Package]:
             )
         log.warning("model %s is not on this device: the base model labels", model.name)
     return [base]
+
+
+def _open_path(path: Path, locale: str, launch: Launch) -> Package:
+    try:
+        return open_proved(path, locale=locale, launch=launch)
+    except WorkerError as error:  # no runtime now: the daemon starts, and tries again to have one
+        log.warning("the model is used without having been tried out: %s", error)
+        return open_package(path, locale=locale)
 
 
 def load_first(
