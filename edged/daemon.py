@@ -37,6 +37,7 @@ from edged.updating import make_updater, obey_over_mqtt, tell_over_mqtt
 
 if TYPE_CHECKING:
     from edged.classifier import Classifier
+    from edged.models.member import Package
     from edged.mqtt.model_messages import ModelStatus, UpdateStatus
 
 log = logging.getLogger(__name__)
