@@ -8,6 +8,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from edged.cli.interrupt import interruptible
+from edged.cli.models_change import say_what_stands_above
 from edged.cli.models_words import RULE, add_state, open_store
 from edged.cli.words import add_command, between
 from edged.text import printable
@@ -76,6 +77,7 @@ def run(args: argparse.Namespace) -> int:
             with changing(store) as change:
                 change.use(entry)
             print(f"{entry.label} labels from now on")
+            say_what_stands_above(store, entry.record.name)
         else:
             print(f"to label with it: edged models use {entry.record.name}")
     return 0

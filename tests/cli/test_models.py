@@ -159,7 +159,7 @@ def test_show_says_everything(capsys: pytest.CaptureFixture[str], state: Path, t
 def test_show_knows_the_metadata_of_a_published_model(capsys: pytest.CaptureFixture[str], testdata: Path) -> None:
     code, out, _ = said(capsys, "show", testdata / "models" / "mobilenet_v1_0.25_224_quant.tflite")
     assert code == 0
-    assert "metadata   MobileNet image classifier" in out
+    assert "metadata   MobileNetV1 image classifier (quantized); version v1; TensorFlow" in out
     model = testdata / "models" / "mobilenet_v1_0.25_128_quant_edgetpu.tflite"
     [member] = json.loads(said(capsys, "show", model, "--json")[1])["members"]
     assert member["edgetpu"]["compiled"] is True
@@ -235,6 +235,11 @@ def test_state_folder_is_the_words_the_environments_the_configurations(
     assert state() == tmp_path / "state"
     monkeypatch.delenv("EDGED_STATE")
     assert state() == tmp_path / "configured"
+    put(tmp_path / "configured", tmp_path)
+    assert said(capsys, "use", "tiny") == (0, "tiny@1.0.0 labels from now on\n", "")
+    config.write_text(config.read_text() + "model: {name: other}\n")
+    code, _, errors = said(capsys, "use", "base")
+    assert (code, "the configuration names model.name: other" in errors) == (0, True)
     config.write_text("state: [wrong]\n")
     code, _, errors = said(capsys, "list")
     assert (code, "edged.yaml:1: state" in errors) == (78, True)
