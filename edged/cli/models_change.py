@@ -67,7 +67,7 @@ def run_use(args: argparse.Namespace) -> int:
         open_entry(entry)  # a torn one is no choice
     with changing(store) as change:
         change.use(entry)
-    print(f"{_label(entry)} labels from now on")
+    print(f"{_label(entry)} labels from now on ({store.folder.parent})")
     say_what_stands_above(store, BASE if entry is None else entry.record.name)
     return 0
 
@@ -76,9 +76,10 @@ def run_rollback(args: argparse.Namespace) -> int:
     """Go back. Returns 0."""
     from edged.models.store_change import changing  # noqa: PLC0415  slow to import
 
-    with changing(open_store(args)) as change:
+    store = open_store(args)
+    with changing(store) as change:
         entry = change.rollback()
-    print(f"{_label(entry)} labels from now on")
+    print(f"{_label(entry)} labels from now on ({store.folder.parent})")
     return 0
 
 

@@ -76,7 +76,7 @@ def run(args: argparse.Namespace) -> int:
         if args.use:
             with changing(store) as change:
                 change.use(entry)
-            print(f"{entry.label} labels from now on")
+            print(f"{entry.label} labels from now on ({store.folder.parent})")
             say_what_stands_above(store, entry.record.name)
         else:
             print(f"to label with it: edged models use {entry.record.name}")
