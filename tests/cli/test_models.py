@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 from support import http_files as ways
 from support.http_files import FileServer
-from support.models import tiny_model, write_package
+from support.models import TinyModel, tiny_model, write_package
 from support.pictures import encoded
 
 from edged.cli.main import main
@@ -179,6 +179,26 @@ def test_packed_model_is_said_and_installs(capsys: pytest.CaptureFixture[str], t
     assert said(capsys, "install", tmp_path / "p")[0] == 0
     assert "packed@1.2.3" in listed(capsys)
     assert said(capsys, "pack", tmp_path / "m.tflite", *words, "--output", tmp_path / "p")[0] == 73
+
+
+def test_compiled_model_of_the_store_is_a_version_of_its_own(
+    capsys: pytest.CaptureFixture[str], state: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(state, tmp_path)
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "compiled").write_bytes(tiny_model(TinyModel(custom="edgetpu-custom-op")))
+    compiler = tmp_path / "bin" / "edgetpu_compiler"
+    compiler.write_text(f'#!/bin/sh\ncp {tmp_path}/bin/compiled "$3/model_edgetpu.tflite"; echo Model compiled.\n')
+    compiler.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"), prepend=":")
+    code, out, errors = said(capsys, "compile", "tiny")
+    assert (code, errors) == (0, "Model compiled.\n")
+    assert "installed tiny@1.0.0+edgetpu" in out
+    _, out, _ = said(capsys, "list", "--json")
+    [new] = [model for model in json.loads(out)["models"] if model["version"] == "1.0.0+edgetpu"]
+    assert (new["edgetpu"], new["source"]) == (True, "tiny, compiled here")
+    assert said(capsys, "compile", "tiny@1.0.0+edgetpu")[0] == 65
+    assert said(capsys, "compile", tmp_path / "1.0.0")[0] == 64
 
 
 @pytest.mark.parametrize(
