@@ -44,12 +44,14 @@ class Words:
             name, and 0.0.0.
         sha256: what the file (for a package: its `model.yaml`) has to have.
         mirror: an address below which catalogued files lie as `repository/branch/path`.
+        origin: where it comes from, for people; None is the source.
     """
 
     name: str | None = None
     version: str | None = None
     sha256: str | None = None
     mirror: str | None = None
+    origin: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +81,8 @@ def install(
         UnavailableError: it cannot be downloaded now, or another edged is changing the store.
         PermissionDeniedError, CannotWriteError: the store cannot be written.
     """
-    gathered = _Gatherer(store, words or Words(), told or _nobody, patience or Patience()).gather(source)
+    words = words or Words()
+    gathered = _Gatherer(store, words, told or _nobody, patience or Patience()).gather(source)
     with changing(store) as change:
         staged = change.stage()
         write_files(staged, gathered.files)
@@ -87,7 +90,7 @@ def install(
             prove(staged)
         except ModelError as error:  # the user knows the source, and nothing of the folder
             raise ModelError(f"{source}: {str(error).replace(f'{staged}/', '').replace(str(staged), '')}") from error
-        return change.put_in(staged, gathered.source)
+        return change.put_in(staged, words.origin or gathered.source)
 
 
 class _Gatherer:

@@ -83,6 +83,12 @@ def test_next_download_goes_on_where_the_last_one_gave_up(server: FileServer, tm
     assert not list(tmp_path.iterdir())
 
 
+def test_part_that_is_all_of_it_needs_no_server(tmp_path: Path) -> None:
+    (tmp_path / f"{SHA256}.part").write_bytes(DATA)
+    assert fetch("https://models.invalid/m", tmp_path, size=None) == DATA
+    assert not list(tmp_path.iterdir())
+
+
 @pytest.mark.parametrize("size", [len(DATA), None])
 def test_part_of_another_file_costs_a_second_download_and_no_more(
     server: FileServer, tmp_path: Path, size: int | None
