@@ -83,9 +83,8 @@ def _package(name: str, path: Path, data: bytes, labels: Path | None, locale: st
 
 def side_files(path: Path) -> tuple[Path, ...]:
     """The files beside a bare model that are looked at along with it."""
-    labels = _labels_beside(path)
-    twins = (_twin(path, compiled=False), _twin(path, compiled=True))
-    return (*(twin for twin in twins if twin is not None and os.path.isfile(twin)), *([labels] if labels else []))  # noqa: PTH113  as below
+    found = (_twin(path), _labels_beside(path))
+    return tuple(file for file in found if file is not None)
 
 
 def _labels_beside(path: Path) -> Path | None:
@@ -94,7 +93,7 @@ def _labels_beside(path: Path) -> Path | None:
     if len(_models(path.parent)) <= 1:
         names += NAMED_LABELS
     found = (path.with_name(name) for name in names)
-    return next((file for file in found if os.path.isfile(file)), None)  # noqa: PTH113  Path's own raises
+    return next((file for file in found if os.path.isfile(file)), None)  # noqa: PTH113  as below
 
 
 def _models(folder: Path) -> list[Path]:
@@ -112,23 +111,21 @@ def _has_plain(stem: str, plain: set[str]) -> bool:
 
 
 def _pair(path: Path, *, compiled: bool) -> tuple[Path | None, Path | None]:
-    """The files for CPU and Edge TPU: the compiler calls what it makes of `x.tflite` `x_edgetpu.tflite`, beside it."""
-    other = _twin(path, compiled=compiled)
-    there = other is not None and _is_tflite(other, compiled=not compiled)
-    return (other if there else None, path) if compiled else (path, other if there else None)
+    """The files for CPU and Edge TPU. Who names a compiled file means that one: the other does not stand in for it."""
+    if compiled:
+        return None, path
+    twin = _twin(path)
+    return path, twin if twin is not None and _is_compiled(twin) else None
 
 
-def _twin(path: Path, *, compiled: bool) -> Path | None:
-    """What the other file of a pair would be called."""
-    stem = path.stem.removesuffix(COMPILED) if compiled else f"{path.stem}{COMPILED}"
-    other = path.with_name(f"{stem}{path.suffix}")
-    return other if other != path else None
+def _twin(path: Path) -> Path | None:
+    """What the compiler made of `x.tflite`: it calls it `x_edgetpu.tflite` and leaves it beside."""
+    twin = path.with_name(f"{path.stem}{COMPILED}{path.suffix}")
+    return twin if os.path.isfile(twin) else None  # noqa: PTH113  Path's own raises for what it may not look at
 
 
-def _is_tflite(path: Path, *, compiled: bool) -> bool:
-    if not os.path.isfile(path):  # noqa: PTH113  as above
-        return False
+def _is_compiled(path: Path) -> bool:
     try:
-        return Tflite(path, read(path, MAX_MODEL_BYTES)).file.compiled == compiled
+        return Tflite(path, read(path, MAX_MODEL_BYTES)).file.compiled
     except ModelError:
         return False

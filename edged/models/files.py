@@ -12,8 +12,8 @@ from edged.models.tflite_file import TfliteFile, inspect
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from edged.labeling.calibration import ScoreCalibration
     from edged.labeling.preprocess import Normalisation
-    from edged.models.metadata import ScoreCalibration
 
 MAX_MODEL_BYTES: Final = 256 * 1024 * 1024
 MAX_SIDE_BYTES: Final = 4 * 1024 * 1024  # labels, groups

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Final
 from pydantic import Field, TypeAdapter, ValidationError
 
 from edged.errors import ModelError
+from edged.labeling.vocabulary import Group
 from edged.models.files import MAX_SIDE_BYTES
-from edged.models.member import Group
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

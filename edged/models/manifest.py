@@ -24,7 +24,7 @@ from edged.models.member import Expected, GoldenPhoto, Member, Package
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from edged.models.member import Group
+    from edged.labeling.vocabulary import Group
 
 BASE: Final = "base"
 MANIFEST: Final = "model.yaml"

@@ -2,24 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from edged.labeling.activation import Activation
+    from edged.labeling.calibration import ScoreCalibration
     from edged.labeling.label import ModelRef
     from edged.labeling.preprocess import Fit, Normalisation
-    from edged.models.metadata import ScoreCalibration
-
-
-@dataclass(frozen=True, slots=True)
-class Group:
-    """An everyday word, and the classes under it: its confidence is the sum of theirs."""
-
-    text: str
-    classes: tuple[int, ...]
+    from edged.labeling.vocabulary import Group
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,3 +73,8 @@ class Package:
     ref: ModelRef
     members: tuple[Member, ...]
     golden: tuple[GoldenPhoto, ...] = ()
+
+    def with_activation(self, activation: Activation) -> Package:
+        """The same, with what is to be applied to the output of those members that do not say it themselves."""
+        members = (replace(member, activation=member.activation or activation) for member in self.members)
+        return replace(self, members=tuple(members))

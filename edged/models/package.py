@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from edged.errors import ModelError
+from edged.labeling.vocabulary import Group
 from edged.models import bare
 from edged.models.files import MAX_MODEL_BYTES, MAX_SIDE_BYTES, read
 from edged.models.labels import MANIFEST as AUTOML
 from edged.models.labels import MAX_MANIFEST_BYTES as MAX_AUTOML_BYTES
 from edged.models.manifest import BASE, MANIFEST, MAX_MANIFEST_BYTES, Summary, open_folder, read_summary
-from edged.models.member import Expected, GoldenPhoto, Group, Member, Package
+from edged.models.member import Expected, GoldenPhoto, Member, Package
 from edged.models.metadata import DEFAULT_LOCALE
 from edged.resources import data_path
 

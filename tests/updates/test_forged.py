@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 import yaml
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from securesystemslib.signer import CryptoSigner
 from support.registry_device import Device
 from support.signed_registry import FILES, Package, SignedRegistry, later
@@ -188,7 +190,7 @@ def test_file_under_anothers_name_is_refused(operator: SignedRegistry, trusting:
 ROUNDS = 4
 
 
-def test_every_flipped_bit_is_found_or_harmless(operator: SignedRegistry, device: Device, tmp_path: Path) -> None:
+def test_every_flipped_bit_is_found_or_harmless(operator: SignedRegistry, tmp_path: Path) -> None:
     """One bit in every file in turn, at places drawn anew, from a device's first poll to its package."""
     operator.offer(OLD)
     draw = random.Random(5)  # noqa: S311  nothing secret
@@ -251,6 +253,61 @@ def test_bombs_in_metadata_are_refused(operator: SignedRegistry, trusting: Devic
         assert time.monotonic() - began < 3
     path.unlink()
     mended(operator, trusting)
+
+
+ODD = (
+    "null",
+    "true",
+    "-1",
+    "1.5",
+    "9" * 400,
+    '""',
+    '"x"',
+    '"\\ud800"',
+    '"../.."',
+    "[]",
+    "[[]]",
+    "{}",
+    '{"": {"a": 1.5}}',
+)
+
+
+@settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
+@given(data=st.data())
+def test_odd_values_in_metadata_raise_nothing_foreign(
+    tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
+) -> None:
+    operator = _published(tmp_path_factory)
+    name = data.draw(st.sampled_from(["timestamp.json", "2.root.json"]))
+    source = operator.folder / "metadata" / name.replace("2.root", "1.root")
+    tree = json.loads(source.read_bytes())
+    for _ in range(data.draw(st.integers(1, 3))):
+        node = tree
+        while isinstance(node, (dict, list)) and node:
+            key = data.draw(st.sampled_from(sorted(node) if isinstance(node, dict) else range(len(node))))
+            if data.draw(st.booleans()) or not isinstance(node[key], (dict, list)):
+                node[key] = json.loads(data.draw(st.sampled_from(ODD)))
+                break
+            node = node[key]
+    path = operator.folder / "metadata" / name
+    right = path.read_bytes() if path.exists() else None
+    path.write_text(json.dumps(tree))
+    try:
+        with pytest.raises(RegistryUntrustedError):
+            Device(f"file://{operator.folder}", operator.folder / "root.json", operator.folder.parent).poll()
+    finally:
+        path.unlink() if right is None else path.write_bytes(right)
+
+
+def _published(factory: pytest.TempPathFactory) -> SignedRegistry:
+    """One for all examples; no two of them run at once."""
+    if not _PUBLISHED:
+        _PUBLISHED.append(SignedRegistry(factory.mktemp("odd") / "registry"))
+        _PUBLISHED[0].offer(OLD)
+    return _PUBLISHED[0]
+
+
+_PUBLISHED: list[SignedRegistry] = []
 
 
 SIGNED_NONSENSE = {
@@ -346,7 +403,7 @@ def test_revoked_version_is_not_offered(operator: SignedRegistry, device: Device
 @pytest.mark.parametrize("harm", ["link", "device", "pipe", "folder", "linked folder"])
 @pytest.mark.parametrize("what", ["metadata/timestamp.json", "channels/stable.json", "models/birds/1.0.0/birds.tflite"])
 def test_links_and_devices_in_a_folder_are_not_followed(
-    operator: SignedRegistry, device: Device, tmp_path: Path, harm: str, what: str
+    operator: SignedRegistry, tmp_path: Path, harm: str, what: str
 ) -> None:
     operator.offer(OLD)
     path = operator.folder / what if what.startswith("metadata") else operator.place(what)

@@ -153,7 +153,8 @@ def test_model_info_of_another_model_or_none_is_refused() -> None:
     assert parse_model_info(custom, "models/birds/1.2.0/model.yaml") == info
     with pytest.raises(RegistryError, match=r"signed as birds 1\.2\.0"):
         parse_model_info(custom, "models/birds/1.2.1/model.yaml")
-    for wrong in (None, {}, [], {"edged": None}, {"edged": custom["edged"] | {"size": -1}}):
+    wrongs: list[object] = [None, {}, [], {"edged": None}, {"edged": custom["edged"] | {"size": -1}}]
+    for wrong in wrongs:
         with pytest.raises(RegistryError, match=r"models/birds/1\.2\.0/model\.yaml"):
             parse_model_info(wrong, "models/birds/1.2.0/model.yaml")
 

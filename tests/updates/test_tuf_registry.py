@@ -138,7 +138,7 @@ def test_root_rotated_while_the_device_was_off(operator: SignedRegistry, device:
     assert device.poll().update is not None
 
 
-def test_registry_in_a_folder(operator: SignedRegistry, device: Device, tmp_path: Path) -> None:
+def test_registry_in_a_folder(operator: SignedRegistry, tmp_path: Path) -> None:
     stick = tmp_path / "USB stick"
     operator.offer(Package(version="1.0.0+edge"))
     shutil.copytree(operator.folder, stick)
