@@ -142,8 +142,10 @@ def open_at(
         _find(address, patience)
         response = _opener(sockets).open(request, timeout=patience)
     except urllib.error.HTTPError as error:
-        with error:
+        try:
             return _refusal(address, error, offset, patience)
+        finally:
+            error.close()
     except urllib.error.URLError as error:
         raise UnreachableError(f"{_reason(error.reason)}") from error
     except (OSError, http.client.HTTPException, ValueError) as error:
@@ -161,6 +163,8 @@ def _refusal(address: str, error: urllib.error.HTTPError, offset: int, patience:
         return open_at(address, patience=patience)  # what is there is as long as the file or longer: it is another file
     if error.code >= HTTPStatus.INTERNAL_SERVER_ERROR or error.code == HTTPStatus.TOO_MANY_REQUESTS:
         raise UnreachableError(f"the server answers {error.code} {error.reason}") from None
+    if error.code < HTTPStatus.BAD_REQUEST and error.code != HTTPStatus.NOT_MODIFIED:
+        raise RefusedError("the server redirects again and again, or to nowhere", error.code) from None
     raise RefusedError(f"the server answers {error.code} {error.reason}", error.code) from None
 
 

@@ -13,7 +13,7 @@ import stat
 import time
 from typing import TYPE_CHECKING, Final
 
-from edged.errors import ModelError, RegistryUnavailableError, RegistryUntrustedError
+from edged.errors import CannotWriteError, ModelError, RegistryUnavailableError, RegistryUntrustedError
 from edged.models.durable import move, sync_folder, writing
 from edged.models.http_get import RefusedError
 from edged.models.package import read_summary
@@ -55,11 +55,16 @@ class PackageFetch:
         folder = parent / self._update.ref.digest.removeprefix("sha256:")
         with writing(folder):
             _tidy(parent, folder)
-        for file in self._update.files:
-            with writing(folder / file.name):
-                self._one(file, folder)
-            self._done += file.size
+        try:
+            for file in self._update.files:
+                with writing(folder / file.name):
+                    self._one(file, folder)
+                self._done += file.size
+        except CannotWriteError:
+            shutil.rmtree(folder, ignore_errors=True)  # a full disk would have no room for the next package either
+            raise
         with writing(folder):
+            _leave(folder, {file.name for file in self._update.files})
             sync_folder(folder)
             sync_folder(parent)
         return folder
@@ -167,6 +172,13 @@ def _tidy(parent: Path, folder: Path) -> None:
     for path in folder.iterdir():
         if not stat.S_ISREG(path.lstat().st_mode):
             _remove(path)
+
+
+def _leave(folder: Path, names: set[str]) -> None:
+    """What is left of earlier tries goes."""
+    for path in folder.iterdir():
+        if path.name not in names:
+            path.unlink()
 
 
 def _remove(path: Path) -> None:

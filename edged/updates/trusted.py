@@ -67,8 +67,9 @@ class Target:
 class Trusted:
     """A state of the registry that is signed, whole and not expired. `expires` is when the first part of it will be."""
 
-    def __init__(self, updater: Updater, expires: datetime) -> None:
+    def __init__(self, updater: Updater, folder: Path, expires: datetime) -> None:
         self._updater = updater
+        self._folder = folder
         self.expires = expires
 
     def find(self, path: str) -> Target | None:
@@ -77,7 +78,7 @@ class Trusted:
         Raises:
             RegistryUntrustedError: it is signed in a way that is not taken here.
         """
-        with _translated(path):
+        with writing(self._folder), _translated(path):
             found = self._updater.get_targetinfo(path)
         if found is None:
             return None
@@ -115,7 +116,7 @@ def refresh(folder: Path, root: Path, fetcher: Fetcher) -> Trusted:
             updater.refresh()
             expires = _first_expiry(folder)
         _synchronise(folder)
-    return Trusted(updater, expires)
+    return Trusted(updater, folder, expires)
 
 
 def _read_pinned(root: Path) -> bytes:

@@ -1,7 +1,8 @@
 """A registry in the form of The Update Framework: the signed state, what a channel in it has for a device, the package.
 
 A poll asks for `timestamp.json` alone, by what the server called it the last time. Only when that has changed, or
-something expires, or the device asks for something else, is the rest looked at.
+something expires, or the device asks for something else, and once a day (a new root changes nothing else), is the rest
+looked at.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import time
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 from edged.errors import ModelError, RegistryUntrustedError
@@ -45,6 +47,7 @@ if TYPE_CHECKING:
     from edged.updates.trusted import Target, Trusted
 
 MAX_PACKAGE_BYTES: Final = 512 * 1024 * 1024
+_LOOK: Final = timedelta(days=1)
 _TIMESTAMP: Final = f"{METADATA}/timestamp.json"
 
 
@@ -64,11 +67,11 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class _Seen:
-    """The last poll: what was asked, what the registry's state was, and what came of it."""
+    """What was asked, what the registry's state was, what came of it, and until when that is good."""
 
     asking: Asking
     timestamp: Got
-    expires: datetime
+    until: datetime
     poll: Poll
 
 
@@ -109,12 +112,12 @@ class TufRegistry:
         seen = self._seen
         timestamp = fetcher.get(_TIMESTAMP, CAPS.timestamp_max_length, None if seen is None else seen.timestamp)
         same = seen is not None and seen.timestamp.data == timestamp.data
-        if seen is not None and same and asking == seen.asking and reading.now < seen.expires:
+        if seen is not None and same and asking == seen.asking and reading.now < seen.until:
             poll = replace(seen.poll, changed=False)
         else:
             trusted = refresh(self._metadata, self._place.root, fetcher)
             poll = replace(_Look(trusted, fetcher).poll(self._place.channel, asking), changed=not same)
-            self._seen = _Seen(asking, timestamp, trusted.expires, poll)
+            self._seen = _Seen(asking, timestamp, min(trusted.expires, reading.now + _LOOK), poll)
         self._clock.trust(reading.now)
         return poll
 

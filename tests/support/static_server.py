@@ -32,8 +32,8 @@ class StaticServer(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 128
 
-    def __init__(self, folder: Path, certificate: tuple[Path, Path] | None = None) -> None:
-        super().__init__((HOST, 0), Request)
+    def __init__(self, folder: Path, certificate: tuple[Path, Path] | None = None, port: int = 0) -> None:
+        super().__init__((HOST, port), Request)
         self.folder = folder
         self.faults: dict[str, Fault] = {}
         self.requests: list[tuple[str, int]] = []
@@ -50,7 +50,7 @@ class StaticServer(ThreadingHTTPServer):
 
     @property
     def url(self) -> str:
-        return f"{self.scheme}://localhost:{self.server_port}"
+        return f"{self.scheme}://{HOST}:{self.server_port}"
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -205,7 +205,7 @@ def to_login_page(request: Request, _: bytes) -> None:
 
 
 def in_circles(request: Request, _: bytes) -> None:
-    request.answer(302, b"", "text/html", Location=f"{request.path}?again")
+    request.answer(302, b"", "text/html", Location=request.path)
 
 
 def status(code: int) -> Fault:

@@ -1,4 +1,4 @@
-"""Attacks on what is signed. Each is refused with its reason, nothing is taken, and the mended registry is picked up."""
+"""Attacks on what is signed: refused with the reason, nothing is taken, and the mended registry is picked up."""
 
 from __future__ import annotations
 
@@ -7,19 +7,25 @@ import json
 import os
 import random
 import shutil
+import time
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 import yaml
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from securesystemslib.signer import CryptoSigner
+from support.registry_device import Device
 from support.signed_registry import FILES, Package, SignedRegistry, later
+from tuf.api.metadata import TargetFile
 
 from edged.errors import EdgedError, ModelError, RegistryError, RegistryUnavailableError, RegistryUntrustedError
+from edged.labeling.label import ModelRef
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from conftest import Device
 
 OLD, NEW, NEWEST = Package(version="1.0.0"), Package(version="1.1.0"), Package(version="1.2.0")
 
@@ -70,7 +76,7 @@ def test_metadata_signed_by_another_key_is_refused(operator: SignedRegistry, tru
 @pytest.mark.parametrize("role", ["timestamp", "snapshot", "targets"])
 def test_too_few_signatures_are_refused(tmp_path: Path, device: Device, role: str) -> None:
     operator = SignedRegistry(tmp_path / "of two", threshold=2)
-    device = type(device)(f"file://{tmp_path}/of%20two", operator.folder / "root.json", tmp_path)
+    device = Device(f"file://{tmp_path}/of%20two", operator.folder / "root.json", tmp_path)
     both = operator.keys[role]
     operator.keys[role] = [both[0], both[0]]
     operator.offer(NEW)
@@ -127,10 +133,6 @@ def test_lower_version_in_a_newer_state_is_not_offered(operator: SignedRegistry,
     operator.offer(NEW)
     folder = device.take()
     assert folder.name == NEW.digest.removeprefix("sha256:")
-    from dataclasses import replace
-
-    from edged.labeling.label import ModelRef
-
     device.asking = replace(device.asking, installed=ModelRef("birds", "1.1.0", NEW.digest))
     operator.offer(OLD)
     assert device.poll().reason == "birds 1.0.0 is older than 1.1.0, which is installed"
@@ -138,8 +140,6 @@ def test_lower_version_in_a_newer_state_is_not_offered(operator: SignedRegistry,
 
 def test_freeze_is_noticed_when_the_old_state_expires(operator: SignedRegistry, device: Device) -> None:
     """Somebody shows the same state for ever, and says that nothing has changed."""
-    import time
-
     operator.put_package(OLD)
     operator.put_channel({"birds": {"version": "1.0.0"}})
     operator.publish(timestamp=later(2 / 86400))
@@ -187,13 +187,16 @@ def test_file_under_anothers_name_is_refused(operator: SignedRegistry, trusting:
     mended(operator, trusting)
 
 
-def test_every_flipped_bit_is_found_or_harmless(operator: SignedRegistry, device: Device, tmp_path: Path) -> None:
+ROUNDS = 4
+
+
+def test_every_flipped_bit_is_found_or_harmless(operator: SignedRegistry, tmp_path: Path) -> None:
     """One bit in every file in turn, at places drawn anew, from a device's first poll to its package."""
     operator.offer(OLD)
-    draw = random.Random(5)
+    draw = random.Random(5)  # noqa: S311  nothing secret
     outcomes = {"found": 0, "harmless": 0}
     files = [path for path in sorted(operator.folder.rglob("*")) if path.is_file()]
-    for number in range(20 * len(files)):
+    for number in range(ROUNDS * len(files)):
         path = files[number % len(files)]
         right = path.read_bytes()
         wrong = bytearray(right)
@@ -201,7 +204,7 @@ def test_every_flipped_bit_is_found_or_harmless(operator: SignedRegistry, device
         if path.name == "root.json":
             continue  # the device's own
         path.write_bytes(wrong)
-        victim = type(device)(f"file://{operator.folder}", operator.folder / "root.json", tmp_path / str(number))
+        victim = Device(f"file://{operator.folder}", operator.folder / "root.json", tmp_path / str(number))
         try:
             victim.take()
         except (RegistryError, RegistryUnavailableError, ModelError):
@@ -214,8 +217,8 @@ def test_every_flipped_bit_is_found_or_harmless(operator: SignedRegistry, device
         path.write_bytes(right)
         victim.take()
         assert victim.has(OLD)
-    assert outcomes["found"] >= 20 * (len(files) - 3)
-    assert outcomes["harmless"] >= 20
+    assert outcomes["found"] >= ROUNDS * (len(files) - 3)
+    assert outcomes["harmless"] >= ROUNDS
 
 
 DEEP = b'{"a":' * 3000 + b"1" + b"}" * 3000
@@ -237,15 +240,74 @@ BOMBS = {
 }
 
 
-@pytest.mark.parametrize("bomb", BOMBS.values(), ids=BOMBS)
 @pytest.mark.parametrize("name", ["timestamp.json", "2.snapshot.json", "2.targets.json", "2.root.json"])
-def test_bombs_in_metadata_are_refused(operator: SignedRegistry, trusting: Device, name: str, bomb: bytes) -> None:
+def test_bombs_in_metadata_are_refused(operator: SignedRegistry, trusting: Device, name: str) -> None:
     operator.offer(NEW)
     path = operator.folder / "metadata" / name
-    path.write_bytes(bomb)
-    refused(trusting, RegistryUntrustedError, "not a registry's signed metadata|mixture of two|more than|not signed by")
+    words = "not a registry's signed metadata|mixture of two|more than|not signed by"
+    for kind, bomb in BOMBS.items():
+        path.write_bytes(bomb)
+        began = time.monotonic()
+        with pytest.raises(RegistryUntrustedError, match=words):
+            pytest.fail(f"{kind}: {trusting.poll()}")
+        assert time.monotonic() - began < 3
     path.unlink()
     mended(operator, trusting)
+
+
+ODD = (
+    "null",
+    "true",
+    "-1",
+    "1.5",
+    "9" * 400,
+    '""',
+    '"x"',
+    '"\\ud800"',
+    '"../.."',
+    "[]",
+    "[[]]",
+    "{}",
+    '{"": {"a": 1.5}}',
+)
+
+
+@settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
+@given(data=st.data())
+def test_odd_values_in_metadata_raise_nothing_foreign(
+    tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
+) -> None:
+    operator = _published(tmp_path_factory)
+    name = data.draw(st.sampled_from(["timestamp.json", "2.root.json"]))
+    source = operator.folder / "metadata" / name.replace("2.root", "1.root")
+    tree = json.loads(source.read_bytes())
+    for _ in range(data.draw(st.integers(1, 3))):
+        node = tree
+        while isinstance(node, (dict, list)) and node:
+            key = data.draw(st.sampled_from(sorted(node) if isinstance(node, dict) else range(len(node))))
+            if data.draw(st.booleans()) or not isinstance(node[key], (dict, list)):
+                node[key] = json.loads(data.draw(st.sampled_from(ODD)))
+                break
+            node = node[key]
+    path = operator.folder / "metadata" / name
+    right = path.read_bytes() if path.exists() else None
+    path.write_text(json.dumps(tree))
+    try:
+        with pytest.raises(RegistryUntrustedError):
+            Device(f"file://{operator.folder}", operator.folder / "root.json", operator.folder.parent).poll()
+    finally:
+        path.unlink() if right is None else path.write_bytes(right)
+
+
+def _published(factory: pytest.TempPathFactory) -> SignedRegistry:
+    """One for all examples; no two of them run at once."""
+    if not _PUBLISHED:
+        _PUBLISHED.append(SignedRegistry(factory.mktemp("odd") / "registry"))
+        _PUBLISHED[0].offer(OLD)
+    return _PUBLISHED[0]
+
+
+_PUBLISHED: list[SignedRegistry] = []
 
 
 SIGNED_NONSENSE = {
@@ -319,8 +381,6 @@ def test_package_larger_than_is_taken_is_refused_before_it_is_fetched(operator: 
     package = Package(claims={"files": {**yaml.safe_load(Package().manifest)["files"], **stated}})
     package.custom = {"size": len(package.manifest) + sum(map(len, FILES.values())) + 3 * 2**28}
     operator.put_package(package)
-    from tuf.api.metadata import TargetFile
-
     for name, entry in stated.items():
         path = f"{package.folder}/{name}"
         operator.targets.targets[path] = TargetFile(2**28, {"sha256": str(entry["sha256"])}, path)
@@ -343,7 +403,7 @@ def test_revoked_version_is_not_offered(operator: SignedRegistry, device: Device
 @pytest.mark.parametrize("harm", ["link", "device", "pipe", "folder", "linked folder"])
 @pytest.mark.parametrize("what", ["metadata/timestamp.json", "channels/stable.json", "models/birds/1.0.0/birds.tflite"])
 def test_links_and_devices_in_a_folder_are_not_followed(
-    operator: SignedRegistry, device: Device, tmp_path: Path, harm: str, what: str
+    operator: SignedRegistry, tmp_path: Path, harm: str, what: str
 ) -> None:
     operator.offer(OLD)
     path = operator.folder / what if what.startswith("metadata") else operator.place(what)
@@ -360,7 +420,7 @@ def test_links_and_devices_in_a_folder_are_not_followed(
         kept.rename(path)
         elsewhere = path.parent.rename(tmp_path / "elsewhere")
         path.parent.symlink_to(elsewhere)
-    stick = type(device)(f"file://{operator.folder}", operator.folder / "root.json", tmp_path)
+    stick = Device(f"file://{operator.folder}", operator.folder / "root.json", tmp_path)
     refused(stick, RegistryUnavailableError, "symbolic link|not a regular file")
     if harm == "linked folder":
         path.parent.unlink()

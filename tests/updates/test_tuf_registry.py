@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
+from support.registry_device import Device
 from support.signed_registry import Package, SignedRegistry, later
 
 from edged.errors import RegistryUnavailableError, RegistryUntrustedError
@@ -19,7 +20,6 @@ from edged.updates.fetcher import Patience
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from conftest import Device
     from support.static_server import StaticServer
 
 OLD, NEW = Package(version="1.0.0"), Package(version="1.1.0")
@@ -138,11 +138,11 @@ def test_root_rotated_while_the_device_was_off(operator: SignedRegistry, device:
     assert device.poll().update is not None
 
 
-def test_registry_in_a_folder(operator: SignedRegistry, device: Device, tmp_path: Path) -> None:
+def test_registry_in_a_folder(operator: SignedRegistry, tmp_path: Path) -> None:
     stick = tmp_path / "USB stick"
     operator.offer(Package(version="1.0.0+edge"))
     shutil.copytree(operator.folder, stick)
-    from_stick = type(device)(f"file://{str(stick).replace(' ', '%20')}", operator.folder / "root.json", tmp_path)
+    from_stick = Device(f"file://{str(stick).replace(' ', '%20')}", operator.folder / "root.json", tmp_path)
     from_stick.take()
     assert from_stick.has(Package(version="1.0.0+edge"))
     assert not from_stick.poll().changed
@@ -229,7 +229,7 @@ def test_clock_years_ahead_finds_all_expired_and_recovers(operator: SignedRegist
 def test_polls_of_many_threads_share_nothing(operator: SignedRegistry, device: Device, tmp_path: Path) -> None:
     """Devices on one machine, as in the figure of a thousand."""
     operator.offer(OLD)
-    devices = [type(device)(device.url, device.root, tmp_path / str(number), Patience()) for number in range(8)]
+    devices = [Device(device.url, device.root, tmp_path / str(number), Patience()) for number in range(8)]
     threads = [threading.Thread(target=one.take) for one in devices]
     for thread in threads:
         thread.start()
