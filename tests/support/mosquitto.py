@@ -182,6 +182,10 @@ class Subscriber:
         """The payloads that came on one topic, in order."""
         return [message.payload for message in list(self.received) if message.topic == topic]
 
+    def send(self, topic: str, payload: bytes | str, *, retain: bool = False) -> None:
+        """Publish something, as who commands a device does."""
+        self._client.publish(topic, payload, 1, retain)
+
     def wait_for(self, right: Callable[[Received], bool], timeout: float = 5.0) -> Received:
         """The first message, earlier or still to come, for which `right` is true."""
         until(lambda: any(map(right, list(self.received))), timeout)

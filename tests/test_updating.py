@@ -1,0 +1,245 @@
+"""A daemon whose models come from a signed registry: swapped between two frames, watched, and taken back."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from support.daemon import Daemon, labels, wait_for_health, wait_for_labels
+from support.fleet_registry import NAME, Operator
+from support.mosquitto import Mosquitto, Subscriber, until
+
+from edged.models.store import Store
+from edged.models.store_change import changing
+from edged.updates.refusals import Refusals
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+WORKER = Path(__file__).parent / "support" / "named_worker.py"
+SECONDS = 30.0
+"""For a whole update on a busy machine: three processes that import a runtime."""
+BACK_SECONDS = 10.0
+
+
+@pytest.fixture
+def operator(tmp_path: Path) -> Operator:
+    return Operator.begin(tmp_path)
+
+
+@pytest.fixture
+def device(tmp_path: Path, broker: Mosquitto, photos: Path, operator: Operator) -> Daemon:
+    """Not started: with a registry to publish into first."""
+    return make_device(tmp_path, broker, photos, operator)
+
+
+def make_device(
+    folder: Path, broker: Mosquitto, photos: Path, operator: Operator, *, name: str = NAME, registry: str = ""
+) -> Daemon:
+    more = (
+        f"model: {{name: {name}}}\n"
+        f"registry: {{url: '{operator.address}', root: {operator.folder}/root.json, interval: 1s,"
+        f" probation: {{results: 40, for: 1s}}{registry}}}\n"
+    )
+    daemon = Daemon(folder, broker.port, f"  a: {{source: {photos}, fps: 50, labels: {{threshold: 0}}}}", more=more)
+    python = folder / "python"
+    python.write_text(f'#!/bin/sh\nexec "{sys.executable}" "{WORKER}" "$@"\n')
+    python.chmod(0o755)
+    text = daemon.config.read_text("utf-8").replace("deadline: 1s", f"deadline: 1s, python: {python}")
+    daemon.config.write_text(text, "utf-8")
+    return daemon
+
+
+def model(subscriber: Subscriber) -> dict[str, Any]:
+    """What `…/model` says now."""
+    found: dict[str, Any] = json.loads(subscriber.on("edged/test/model")[-1])
+    return found
+
+
+def wait_for_model(
+    subscriber: Subscriber, right: Callable[[dict[str, Any]], bool], seconds: float = SECONDS
+) -> dict[str, Any]:
+    until(lambda: bool(subscriber.on("edged/test/model")) and right(model(subscriber)), seconds)
+    return model(subscriber)
+
+
+def is_good(version: str) -> Callable[[dict[str, Any]], bool]:
+    return lambda said: (said["version"], said["state"]) == (version, "good")
+
+
+def refusing(said: dict[str, Any], version: str) -> bool:
+    """Whether a version has failed before it labelled."""
+    return said["last_error"] is not None and version in json.dumps(said["candidate"])
+
+
+def is_back(said: dict[str, Any]) -> bool:
+    return bool(said["state"] == "rolled_back")
+
+
+def command(subscriber: Subscriber, **words: str) -> dict[str, Any]:
+    """Send a command and wait for its result."""
+    key = f"{time.monotonic()}"
+    subscriber.send("edged/test/model/set", json.dumps({**words, "id": key}))
+    results: list[dict[str, Any]] = []
+
+    def come() -> bool:
+        results[:] = [json.loads(payload) for payload in subscriber.on("edged/test/result")]
+        return any(result["id"] == key for result in results)
+
+    until(come, SECONDS)
+    return next(result for result in results if result["id"] == key)
+
+
+def last_version(subscriber: Subscriber) -> str:
+    version: str = labels(subscriber)[-1]["model"]["version"]
+    return version
+
+
+def test_a_published_model_labels_without_a_frame_lost_and_is_marked_good(
+    device: Daemon, operator: Operator, subscriber: Subscriber, tmp_path: Path
+) -> None:
+    operator.publish("1.0.0")
+    with device:
+        wait_for_labels(subscriber, SECONDS)
+        assert labels(subscriber)[0]["model"]["name"] == "base", "the base model labels until it is here"
+        wait_for_model(subscriber, is_good("1.0.0"))
+        operator.publish("1.1.0")
+        said = wait_for_model(subscriber, is_good("1.1.0"))
+        until(lambda: last_version(subscriber) == "1.1.0")
+        frames = [result["frame"] for result in labels(subscriber)]
+        assert said["previous"]["version"] == "1.0.0"
+        assert said["last_error"] is None
+        states = [json.loads(payload)["state"] for payload in subscriber.on("edged/test/model")]
+        assert [state for state in states if state != "good"][-2:] != [] and "probation" in states
+        assert frames == sorted(set(frames)), "each frame is labelled once, in order"
+        update = json.loads(subscriber.on("edged/test/update")[-1])
+        assert (update["installed_version"], update["in_progress"], update["update_percentage"]) == (
+            "1.1.0",
+            False,
+            None,
+        )
+        assert device.stop() == 0
+    active = Store(tmp_path / "state").active()
+    assert active is not None
+    assert active.record.version == "1.1.0"
+    device.start()
+    until(lambda: last_version(subscriber) == "1.1.0", SECONDS)
+
+
+@pytest.mark.parametrize(
+    ("file", "why"),
+    [
+        ("crash-80.tflite", "the inference process died with it"),
+        ("hang-80.tflite", "the inference process died with it"),
+        ("slow-80.tflite", "ms for a frame; the model before took"),
+    ],
+)
+def test_a_model_that_fails_on_probation_goes_back_by_itself_and_is_refused(
+    device: Daemon, operator: Operator, subscriber: Subscriber, tmp_path: Path, file: str, why: str
+) -> None:
+    device.config.write_text(device.config.read_text("utf-8").replace("results: 40", "results: 400"), "utf-8")
+    operator.publish("1.0.0")
+    with device:
+        wait_for_labels(subscriber, SECONDS)
+        wait_for_model(subscriber, is_good("1.0.0"), 2 * SECONDS)
+        operator.publish("1.1.0", file)
+        said = wait_for_model(subscriber, is_back)
+        assert why in said["last_error"]
+        assert said["version"] == "1.0.0"
+        until(lambda: last_version(subscriber) == "1.0.0", BACK_SECONDS)
+        wait_for_health(subscriber, lambda health: health["model"]["state"] == "rolled_back")
+        wait_for_labels(subscriber, BACK_SECONDS, more=100)
+        assert last_version(subscriber) == "1.0.0", "it is not taken again"
+        refused = Refusals(Store(tmp_path / "state").folder / "refused.json")
+        assert len(refused.digests) == 1
+        operator.publish("1.2.0")
+        wait_for_model(subscriber, is_good("1.2.0"))
+
+
+def test_a_model_that_is_wrong_never_labels(device: Daemon, operator: Operator, subscriber: Subscriber) -> None:
+    operator.publish("1.0.0")
+    with device:
+        wait_for_model(subscriber, is_good("1.0.0"))
+        for version, wrong in (
+            ("1.1.0", {"golden": [{"photo": "labels.txt", "labels": [{"text": "red", "confidence": 0.9}]}]}),
+            ("1.2.0", {"members": [{"name": "colours", "model": "labels.txt"}]}),
+        ):
+            operator.publish(version, **wrong)
+            said = wait_for_model(subscriber, lambda said, version=version: refusing(said, version))
+            assert said["version"] == "1.0.0"
+        operator.publish("1.3.0")
+        wait_for_model(subscriber, is_good("1.3.0"))
+        versions = {result["model"]["version"] for result in labels(subscriber) if result["model"]["name"] == NAME}
+        assert versions == {"1.0.0", "1.3.0"}
+
+
+def test_rollback_use_and_update_by_hand(device: Daemon, operator: Operator, subscriber: Subscriber) -> None:
+    device.config.write_text(
+        device.config.read_text("utf-8").replace("interval: 1s", "interval: 1h, automatic: false"), "utf-8"
+    )
+    operator.publish("1.0.0")
+    with device:
+        wait_for_labels(subscriber, SECONDS)
+        wait_for_model(subscriber, lambda said: said["candidate"] is not None)
+        assert last_version(subscriber) != "1.0.0" or labels(subscriber)[-1]["model"]["name"] == "base"
+        assert command(subscriber, action="update")["ok"]
+        wait_for_model(subscriber, is_good("1.0.0"))
+        operator.publish("1.1.0")
+        assert command(subscriber, action="update")["ok"]
+        wait_for_model(subscriber, is_good("1.1.0"))
+        result = command(subscriber, action="update")
+        assert (result["ok"], "is installed" in str(result["error"])) == (False, True)
+        assert command(subscriber, action="use", name=NAME, version="1.0.0")["ok"]
+        wait_for_model(subscriber, is_good("1.0.0"))
+        assert command(subscriber, action="use", name=NAME, version="1.1.0")["ok"]
+        assert command(subscriber, action="rollback")["ok"]
+        said = wait_for_model(subscriber, is_back)
+        assert (said["version"], said["last_error"]) == ("1.0.0", "rolled back by hand")
+        assert not command(subscriber, action="use", name="nobody")["ok"]
+        assert not command(subscriber, action="dance")["ok"]
+
+
+def test_edged_models_use_reaches_a_running_daemon(
+    device: Daemon, operator: Operator, subscriber: Subscriber, tmp_path: Path
+) -> None:
+    operator.publish("1.0.0")
+    with device:
+        wait_for_model(subscriber, is_good("1.0.0"))
+        with changing(Store(tmp_path / "state")) as change:
+            change.use(None)
+        said = wait_for_model(subscriber, lambda said: said["name"] == "base")
+        assert said["state"] == "good"
+        until(lambda: labels(subscriber)[-1]["model"]["name"] == "base", BACK_SECONDS)
+
+
+def test_a_revoked_model_is_taken_out(device: Daemon, operator: Operator, subscriber: Subscriber) -> None:
+    operator.publish("1.0.0")
+    with device:
+        wait_for_model(subscriber, is_good("1.0.0"))
+        operator.publish("1.1.0")
+        wait_for_model(subscriber, is_good("1.1.0"))
+        operator.revoke("1.1.0", "takes cats for birds")
+        said = wait_for_model(subscriber, is_back)
+        assert "takes cats for birds" in said["last_error"]
+        assert said["version"] == "1.0.0"
+
+
+def test_without_its_state_folder_it_labels(
+    device: Daemon, operator: Operator, subscriber: Subscriber, tmp_path: Path
+) -> None:
+    operator.publish("1.0.0")
+    with device:
+        wait_for_model(subscriber, is_good("1.0.0"))
+        device.process.kill()
+        device.process.wait()
+    shutil.rmtree(tmp_path / "state")
+    count = len(labels(subscriber))
+    device.start()
+    until(lambda: len(labels(subscriber)) > count, SECONDS)
+    assert labels(subscriber)[count]["model"]["name"] == "base"
+    wait_for_model(subscriber, is_good("1.0.0"))
