@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 BASE: Final = "base"
 MANIFEST: Final = "model.yaml"
 MAX_MANIFEST_BYTES: Final = 256 * 1024  # PyYAML takes 3 s for the worst of it
+MAX_NODES: Final = 20_000  # keys, values and lists; 16 members and 100 golden photos need fewer
 MAX_MEMBERS: Final = 16  # the worker has room for eight times as many: two packages at once, while one replaces another
 BASE_THRESHOLD: Final = 0.5
 TOLERANCE: Final = 0.1
@@ -178,9 +179,14 @@ def _parse(text: bytes, what: str) -> tuple[_Manifest, str]:
 class _Loader(yaml.SafeLoader):
     """YAML without aliases: a manifest needs none, and a few of them one within the other fill any memory."""
 
+    _nodes = 0
+
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
         if self.check_event(yaml.AliasEvent):
             raise yaml.YAMLError("aliases (*name) are not taken here")
+        self._nodes += 1
+        if self._nodes > MAX_NODES:
+            raise yaml.YAMLError(f"more than {MAX_NODES} keys and values")
         return super().compose_node(parent, index)
 
 
