@@ -20,7 +20,7 @@ from edged.models.manifest import MAX_MANIFEST_BYTES, parse_summary
 from edged.models.metadata import ModelMetadata, read_metadata
 from edged.models.package import BASE, MANIFEST, open_package, read_summary
 from edged.models.prove import prove
-from edged.models.store_change import changing
+from edged.models.store_change import changing, check_owner
 from edged.models.tflite_file import inspect
 from edged.models.write_package import NewMember, NewPackage, file_name, model_name, package_files, write_files
 
@@ -82,6 +82,7 @@ def install(
         PermissionDeniedError, CannotWriteError: the store cannot be written.
     """
     words = words or Words()
+    check_owner(store)
     gathered = _Gatherer(store, words, told or _nobody, patience or Patience()).gather(source)
     with changing(store) as change:
         staged = change.stage()

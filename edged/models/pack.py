@@ -193,14 +193,15 @@ def _description(recipe: Recipe, described: ModelMetadata, labels: tuple[str, ..
 
 def _with_golden(package: NewPackage, golden: tuple[Golden, ...], draft: Path) -> NewPackage:
     """The package with its photos, and what the model says of them."""
-    from edged.labeler import ImageLabeler  # noqa: PLC0415  a package without photos is packed without a runtime
+    from edged.labeler import ImageLabeler, as_picture  # noqa: PLC0415  a package without photos needs no runtime
 
+    pictures = [as_picture(one.photo) for one in golden]  # one that cannot be read is said before the long work
     files = dict(package.files)
     photos = []
     with ImageLabeler(draft, confidence_threshold=0.0, max_results=100_000, threads=1) as labeler:
-        for number, one in enumerate(golden):
+        for number, (one, picture) in enumerate(zip(golden, pictures, strict=True)):
             data = read(one.photo, MAX_GOLDEN_BYTES)
-            found = _found(one, labeler.process(one.photo))
+            found = _found(one, labeler.process(picture))
             name = f"golden_{number}_{file_name(one.photo.name)}"
             files[name] = data
             photos.append(GoldenPhoto(name, (GoldenLabel(found.text, found.confidence),)))

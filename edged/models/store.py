@@ -39,6 +39,8 @@ _BY_DIGEST: Final = re.compile(r"sha256:([0-9a-f]{8,64})")
 
 def is_name(text: str) -> bool:
     """Whether `Store.find` could find something by it: most paths could not be."""
+    if text.endswith(".tflite"):
+        return False
     return _WANTED.fullmatch(text) is not None or _BY_DIGEST.fullmatch(text) is not None
 
 

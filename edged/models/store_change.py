@@ -34,9 +34,12 @@ def changing(store: Store, patience: float = LOCK_SECONDS) -> Iterator[Change]:
         PermissionDeniedError, CannotWriteError: it cannot be written.
     """
     with writing(store.folder):
-        _refuse_to_write_into_what_is_not_ours(store.folder)
+        check_owner(store)
+        new = not store.folder.exists()
         for part in ("records", "staging", "downloads"):
             (store.folder / part).mkdir(parents=True, exist_ok=True)
+        if new:
+            sync_folder(store.folder.parent)
         lock = os.open(store.folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
     try:
         _take(lock, store.folder, patience)
@@ -50,6 +53,28 @@ def changing(store: Store, patience: float = LOCK_SECONDS) -> Iterator[Change]:
                 change.clean()
     finally:
         os.close(lock)
+
+
+def check_owner(store: Store) -> None:
+    """Root writes nowhere but in root's folders: what it left in the daemon's, the daemon could neither use nor clean.
+
+    To write there and give it away would be worse: the daemon's user could lead root elsewhere with a link.
+
+    Raises:
+        PermissionDeniedError: this is root, and the store another user's.
+    """
+    if os.geteuid() != 0:
+        return
+    for place in (store.folder, *store.folder.parents):
+        try:
+            owner = place.stat().st_uid
+        except OSError:
+            continue
+        if owner != 0:
+            raise PermissionDeniedError(
+                f"{place} belongs to user {_user(owner)}: run this as that user (sudo -u {_user(owner)} edged models …)"
+            )
+        return
 
 
 def tidy(store: Store) -> None:
@@ -181,25 +206,6 @@ def _take(lock: int, folder: Path, patience: float) -> None:
             time.sleep(_LOCK_PAUSE)
         else:
             return
-
-
-def _refuse_to_write_into_what_is_not_ours(folder: Path) -> None:
-    """Root writes nowhere but in root's folders: what it left in the daemon's, the daemon could neither use nor clean.
-
-    To write there and give it away would be worse: the daemon's user could lead root elsewhere with a link.
-    """
-    if os.geteuid() != 0:
-        return
-    for place in (folder, *folder.parents):
-        try:
-            owner = place.stat().st_uid
-        except OSError:
-            continue
-        if owner != 0:
-            raise PermissionDeniedError(
-                f"{place} belongs to user {_user(owner)}: run this as that user (sudo -u {_user(owner)} edged models …)"
-            )
-        return
 
 
 def _user(number: int) -> str:

@@ -48,6 +48,7 @@ def test_package_labels_as_it_was_told_and_says_so_in_the_file(recipe: Recipe, t
         source="a test",
         golden=(Golden(tmp_path / "red.png", "Red"), Golden(tmp_path / "green.png", "Green")),
     )
+    (tmp_path / "out" / "p").mkdir(parents=True)  # an empty one may be there
     pack(full, tmp_path / "out" / "p")
     package = open_package(tmp_path / "out" / "p")
     [member] = package.members
@@ -138,7 +139,6 @@ def test_what_does_not_fit_leaves_nothing_behind(
     ("photo", "label", "error", "reason"),
     [
         ("red.png", "Rouge", ModelError, "does not say 'Rouge' of it, but Red 0.9"),
-        ("red.png", "Blue", ModelError, "must give Blue as the best of its kind"),
         ("names.txt", "Red", BadImageError, "names.txt"),
     ],
 )
@@ -155,6 +155,3 @@ def test_folder_with_something_in_it_is_not_written_over(recipe: Recipe, tmp_pat
     (tmp_path / "full" / "mine").write_text("mine")
     with pytest.raises(CannotWriteError, match="something already"):
         pack(recipe, tmp_path / "full")
-    (tmp_path / "empty").mkdir()
-    pack(recipe, tmp_path / "empty")
-    open_package(tmp_path / "empty")

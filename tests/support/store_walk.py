@@ -21,11 +21,12 @@ from edged.models.store import Entry, Store, open_entry
 from edged.models.store_change import changing
 from edged.models.write_package import write_files
 
-LONGEST_SECONDS = 0.1  # all the steps of one round take about as long
+MOST_STEPS = 12  # of a child: two rounds and a half
+STEP_SECONDS = 0.01  # most of them take less: so the kill is somewhere in the next one
 
 
-def change_for_ever(store: Store, packages: list[Path], chance: random.Random) -> None:
-    """Install, choose, go back, remove; what cannot be done now is left out."""
+def change_for_ever(store: Store, packages: list[Path], chance: random.Random, done: int) -> None:
+    """Install, choose, go back, remove; what cannot be done now is left out. A byte into `done` for each step."""
     while True:
         path = chance.choice(packages)
         files = {file.name: file.read_bytes() for file in path.iterdir()}
@@ -33,12 +34,17 @@ def change_for_ever(store: Store, packages: list[Path], chance: random.Random) -
             with changing(store) as change:
                 staged = change.stage()
                 write_files(staged, files)
+                os.write(done, b".")
                 entry = change.put_in(staged, str(path))
+                os.write(done, b".")
                 change.use(chance.choice([entry, None, *store.entries()]))
+                os.write(done, b".")
                 if chance.random() < 0.5:
                     change.rollback()
+                    os.write(done, b".")
                 if chance.random() < 0.3:
                     change.remove(chance.choice(store.entries()))
+                    os.write(done, b".")
         except EdgedError:
             continue
 
@@ -64,20 +70,25 @@ def main() -> int:
     store, packages = Store(Path(sys.argv[1])), sorted(Path(sys.argv[2]).iterdir())
     chance = random.Random(int(sys.argv[4]))  # noqa: S311  a walk, no secret
     for number in range(int(sys.argv[3])):
+        steps, done = os.pipe()
         child = os.fork()
         if child == 0:
             try:
-                change_for_ever(store, packages, random.Random(number))  # noqa: S311  as above
+                change_for_ever(store, packages, random.Random(number), done)  # noqa: S311  as above
             finally:
                 os._exit(1)  # it does not end by itself: whatever it raised is to be seen
-        time.sleep(chance.uniform(0.0, LONGEST_SECONDS))
+        os.close(done)
+        for _ in range(chance.randint(0, MOST_STEPS)):
+            os.read(steps, 1)  # by the child's steps, not by the clock: on a busy machine it gets as far
+        time.sleep(chance.uniform(0.0, STEP_SECONDS))
         ended, _ = os.waitpid(child, os.WNOHANG)
         if ended:
             _say({"active": None, "models": 0, "wrong": ["the child ended by itself"]})
-            continue
-        os.kill(child, signal.SIGKILL)
-        os.waitpid(child, 0)
-        _say(look(store))
+        else:
+            os.kill(child, signal.SIGKILL)
+            os.waitpid(child, 0)
+            _say(look(store))
+        os.close(steps)
     return 0
 
 
