@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from edged.updates.registry import Cancelled, PackageFile, Told, Update
 
 _SOME_BYTES: Final = 64 * 1024
+_TRIES: Final = 20  # of one file at a time, each of which has brought something
 _FLAGS: Final = os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
 
 
@@ -116,15 +117,16 @@ class PackageFetch:
 
     def _download(self, fd: int, file: PackageFile) -> None:
         until = self._fetcher.deadline(file.size)
-        while True:
+        for tries_left in reversed(range(_TRIES)):
             have = os.fstat(fd).st_size
             if have == file.size:
                 return
             try:
                 self._receive(fd, file, have if have < file.size else 0, until)
             except RegistryUnavailableError:
-                if os.fstat(fd).st_size <= have or time.monotonic() > until or self._cancelled():
-                    raise  # else the connection broke, and there is more now than before: on from there
+                got_more = os.fstat(fd).st_size > have
+                if not (got_more and tries_left and time.monotonic() < until) or self._cancelled():
+                    raise  # else the connection broke: on from there
 
     def _receive(self, fd: int, file: PackageFile, offset: int, until: float) -> None:
         where = f"{self._fetcher.base}{file.address}"

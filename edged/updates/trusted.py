@@ -42,6 +42,7 @@ CAPS: Final = UpdaterConfig(
 )
 _ROLES: Final = ("timestamp", "snapshot", "targets")
 _HISTORY: Final = "root_history"
+_NAMES: Final = frozenset({_HISTORY, "root.json", *(f"{role}.json" for role in _ROLES)})
 _MAX_KEPT: Final = 1000  # files
 _SHA256: Final = re.compile(r"[0-9a-f]{64}")
 
@@ -149,6 +150,9 @@ def _prepare(folder: Path) -> None:
             aside.unlink(missing_ok=True)
         folder.rename(aside)
     (folder / _HISTORY).mkdir(parents=True, exist_ok=True)
+    for path in folder.iterdir():
+        if path.name not in _NAMES:
+            path.unlink()  # tuf had begun to write it when the power went
 
 
 def _is_sound(folder: Path) -> bool:
