@@ -42,6 +42,7 @@ def test_it_holds_the_base_model_and_the_configurations_and_no_build_scripts(unp
         "LICENSE.model",
         "LICENSE.labels",
     }
+    assert (data / "models" / "catalog.yaml").exists()
     assert {path.name for path in (data / "config").iterdir()} == {"demo.yaml", "edged.yaml"}
     units = {"60-edged.rules", "edged.service", "edged.sysusers", "edged.tmpfiles"}
     assert {path.name for path in (data / "systemd").iterdir()} == units

@@ -80,11 +80,13 @@ class JpegPicture:
         return {}  # the last decoded: the models of one package ask for the same frame
 
     def _decoded(self, least: Size) -> PackedPicture:
-        picture = self._cache.get(least)
-        if picture is None:
-            picture = PackedPicture(self._decode(least, "RGB"))
-            self._cache.clear()
-            self._cache[least] = picture
+        for known, picture in tuple(self._cache.items()):
+            # The decoder gives the least of its sizes that is large enough: the same one for all from `known` to it.
+            if known.width <= least.width <= picture.size.width and known.height <= least.height <= picture.size.height:
+                return picture
+        picture = PackedPicture(self._decode(least, "RGB"))
+        self._cache.clear()
+        self._cache[least] = picture
         return picture
 
     def _decode(self, least: Size, colours: Literal["RGB", "GRAY"], *, strict: bool = True) -> Pixels:

@@ -29,7 +29,10 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     """Add the command's words."""
     parser = add_command(commands, "bench", run, "this machine's figures", DESCRIPTION, EPILOG)
     parser.add_argument(
-        "--model", default="base", metavar="M", help="base, a package's folder or a .tflite (%(default)s)"
+        "--model",
+        default="base",
+        metavar="M",
+        help="base, an installed one's name, a package's folder or a .tflite (%(default)s)",
     )
     parser.add_argument("--seconds", type=seconds, default=10.0, metavar="N", help="how long to measure (%(default)s)")
     parser.add_argument(

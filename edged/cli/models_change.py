@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
 
 from edged.cli.models_words import RULE, add_state, find_entry, open_store
@@ -10,7 +11,7 @@ from edged.cli.words import add_command
 if TYPE_CHECKING:
     import argparse
 
-    from edged.models.store import Entry
+    from edged.models.store import Entry, Store
 
 USE = f"""\
 examples:
@@ -66,7 +67,8 @@ def run_use(args: argparse.Namespace) -> int:
         open_entry(entry)  # a torn one is no choice
     with changing(store) as change:
         change.use(entry)
-    print(f"{_label(entry)} labels from now on")
+    print(f"{_label(entry)} labels from now on ({store.folder.parent})")
+    say_what_stands_above(store, BASE if entry is None else entry.record.name)
     return 0
 
 
@@ -74,9 +76,10 @@ def run_rollback(args: argparse.Namespace) -> int:
     """Go back. Returns 0."""
     from edged.models.store_change import changing  # noqa: PLC0415  slow to import
 
-    with changing(open_store(args)) as change:
+    store = open_store(args)
+    with changing(store) as change:
         entry = change.rollback()
-    print(f"{_label(entry)} labels from now on")
+    print(f"{_label(entry)} labels from now on ({store.folder.parent})")
     return 0
 
 
@@ -94,6 +97,24 @@ def run_remove(args: argparse.Namespace) -> int:
         change.remove(entry)
     print(f"removed {entry.label}")
     return 0
+
+
+def say_what_stands_above(store: Store, name: str) -> None:
+    """A note where this store's daemon has a configuration that names another model: the choice has no effect then."""
+    from edged.errors import ConfigError  # noqa: PLC0415  as its neighbours
+    from edged.models.package import BASE  # noqa: PLC0415  slow to import
+    from edged.models.places import configured  # noqa: PLC0415  as above
+    from edged.models.store import Store  # noqa: PLC0415  as above
+
+    try:
+        config = configured()
+    except ConfigError:
+        return
+    if config is None or Store(config.state).folder != store.folder:
+        return
+    if config.model.path is not None or config.model.name not in {BASE, name}:
+        named = f"model.path: {config.model.path}" if config.model.path else f"model.name: {config.model.name}"
+        print(f"note: the configuration names {named}, and that labels", file=sys.stderr)
 
 
 def _label(entry: Entry | None) -> str:

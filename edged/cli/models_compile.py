@@ -44,7 +44,7 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
 def run(args: argparse.Namespace) -> int:
     """Compile. Returns 0."""
     from edged.models.compile import compile_file, compile_package  # noqa: PLC0415  slow to import
-    from edged.models.install import install  # noqa: PLC0415  as above
+    from edged.models.install import Words, install  # noqa: PLC0415  as above
     from edged.models.package import MANIFEST, find_model  # noqa: PLC0415  as above
 
     store = open_store(args)
@@ -61,10 +61,10 @@ def run(args: argparse.Namespace) -> int:
         else:
             with tempfile.TemporaryDirectory(prefix="edged-compile-") as folder:
                 done = compile_package(path, Path(folder) / "package")
-                entry = install(store, str(done.path))
-            print(printable(done.words, keep="\n"), file=sys.stderr)
+                entry = install(store, str(done.path), Words(origin=f"{args.model}, compiled here"))
+            print(printable(done.words.strip(), keep="\n"), file=sys.stderr)
             print(f"installed {entry.label}; to label with it: edged models use {entry.label}")
             return 0
-    print(printable(done.words, keep="\n"), file=sys.stderr)
+    print(printable(done.words.strip(), keep="\n"), file=sys.stderr)
     print(printable(done.path))
     return 0

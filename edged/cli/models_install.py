@@ -8,6 +8,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from edged.cli.interrupt import interruptible
+from edged.cli.models_change import say_what_stands_above
 from edged.cli.models_words import RULE, add_state, open_store
 from edged.cli.words import add_command, between
 from edged.text import printable
@@ -75,7 +76,8 @@ def run(args: argparse.Namespace) -> int:
         if args.use:
             with changing(store) as change:
                 change.use(entry)
-            print(f"{entry.label} labels from now on")
+            print(f"{entry.label} labels from now on ({store.folder.parent})")
+            say_what_stands_above(store, entry.record.name)
         else:
             print(f"to label with it: edged models use {entry.record.name}")
     return 0

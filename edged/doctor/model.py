@@ -8,26 +8,36 @@ from edged.doctor.check import Check
 from edged.engine.accelerator import BEST_TWIN
 from edged.engine.edgetpu import find_edge_tpus
 from edged.errors import ModelError
+from edged.models.choose import choose
 from edged.models.package import BASE, find_model, open_package
+from edged.models.store import Store
 
 if TYPE_CHECKING:
     from edged.doctor.machine import Machine
 
 NAME: Final = "model"
 NO_TWIN: Final = (
-    f"edged models install {BEST_TWIN}\n"
-    "(in a later version; until then the CPU labels, or give a package with a *_edgetpu.tflite as model.path)"
+    f"edged models install {BEST_TWIN} --use\n"
+    "(until then the CPU labels; or give a package with a *_edgetpu.tflite as model.path)"
 )
 
 
 def look_at_model(machine: Machine) -> list[Check]:
     """Whether the configured model can be used, and on what."""
     model = machine.model
-    if model.path is None and model.name != BASE:
+    chosen = choose(Store(machine.state), model.name) if model.path is None else None
+    if model.path is None and chosen is None and model.name != BASE:
         text = f"there is no model {model.name!r} on this device: the base model labels, or nothing does"
-        return [Check(NAME, "problem", text, "name base in model.name, or give a package or a .tflite as model.path")]
+        return [
+            Check(
+                NAME,
+                "problem",
+                text,
+                f"edged models install {model.name}, or name base in model.name, or give a file as model.path",
+            )
+        ]
     try:
-        package = open_package(find_model(BASE) if model.path is None else find_model(str(model.path)))
+        package = open_package(model.path or (find_model(BASE) if chosen is None else chosen.folder))
     except ModelError as error:
         cure = "install edged anew" if model.path is None else "model.path: name a package's folder or a .tflite file"
         return [Check(NAME, "problem", str(error), cure)]

@@ -24,8 +24,8 @@ log = logging.getLogger(__name__)
 LOOK_SECONDS: Final = 1.0  # how often sysfs is looked at, and the worker that stands by
 BEST_TWIN: Final = "coral-mobilenet-v1-0.75-192"
 NO_TWIN: Final = (
-    f"the model has no file for the Edge TPU: edged models install {BEST_TWIN} (from the version on that has a"
-    " catalogue), or give a package with a *_edgetpu.tflite"
+    f"the model has no file for the Edge TPU: edged models install {BEST_TWIN} --use, or give a package with a"
+    " *_edgetpu.tflite"
 )
 UNPLUGGED: Final = "no Edge TPU is attached any more: check the plug, the cable and the power supply"
 

@@ -105,9 +105,14 @@ class _Fetch:
 
     def into(self, fd: int) -> bytes:
         """Fill the file, and give its bytes once their digest is right."""
-        resumed = self._fill(fd)
         data = _whole(fd)
-        if resumed and hashlib.sha256(data).hexdigest() != self._wanted.sha256:
+        resumed = bool(data)
+        if self._wanted.size is not None and len(data) >= self._wanted.size and not self._is_wanted(data):
+            os.ftruncate(fd, 0)
+        if not self._is_wanted(data):
+            self._fill(fd)
+            data = _whole(fd)
+        if resumed and not self._is_wanted(data):
             os.ftruncate(fd, 0)  # what was there before was of another file, or torn: once more, from the start
             self._fill(fd)
             data = _whole(fd)
@@ -118,11 +123,11 @@ class _Fetch:
         os.ftruncate(fd, 0)  # an empty one is taken away
         return data
 
-    def _fill(self, fd: int) -> bool:
-        """Request until everything has come. Returns whether some of it was there before."""
-        before = os.fstat(fd).st_size
-        if before and before == self._wanted.size:
-            return True
+    def _is_wanted(self, data: bytes) -> bool:
+        return hashlib.sha256(data).hexdigest() == self._wanted.sha256
+
+    def _fill(self, fd: int) -> None:
+        """Request until everything has come."""
         failures, pause = 0, self._patience.pause
         while True:
             have = os.fstat(fd).st_size
@@ -138,7 +143,7 @@ class _Fetch:
             except RefusedError as error:
                 raise UnavailableError(f"{self._wanted.address}: {error}") from error
             else:
-                return before > 0
+                return
 
     def _receive(self, answer: Answer, fd: int) -> None:
         if answer.size is not None and self._wanted.size not in {None, answer.size}:

@@ -17,18 +17,17 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 from edged import __version__
-from edged.camera.bounded_socket import BoundedSocket, BoundedTlsSocket, find_host
+from edged.camera.bounded_socket import find_host
 from edged.errors import UnavailableError, UsageError
+from edged.models.http_sockets import CONNECT_SECONDS, BoundedHttpHandler, BoundedHttpsHandler, Sockets
 
 if TYPE_CHECKING:
     from http.client import HTTPMessage
     from types import TracebackType
     from typing import IO, Self
 
-CONNECT_SECONDS: Final = 30.0  # to find the host, to connect, to get the headers: each
 MAX_REDIRECTS: Final = 5
 _SOME_BYTES: Final = 64 * 1024
-_Sockets = list[BoundedSocket | BoundedTlsSocket]
 
 
 class UnreachableError(UnavailableError):
@@ -70,7 +69,7 @@ class Answer:
     size: int | None
     kind: str
     _response: http.client.HTTPResponse
-    _sockets: _Sockets = field(default_factory=list)
+    _sockets: Sockets = field(default_factory=list)
 
     @property
     def validators(self) -> Validators:
@@ -138,7 +137,7 @@ def open_at(
     if unless is not None:
         headers.update(unless.headers())
     request = urllib.request.Request(address, headers=headers)  # noqa: S310  the scheme has been checked
-    sockets: _Sockets = []
+    sockets: Sockets = []
     try:
         _find(address, patience)
         response = _opener(sockets).open(request, timeout=patience)
@@ -188,13 +187,13 @@ def _find(address: str, patience: float) -> None:
         find_host(parts.hostname or "", parts.port or 443, time.monotonic() + patience)
 
 
-def _opener(sockets: _Sockets) -> urllib.request.OpenerDirector:
+def _opener(sockets: Sockets) -> urllib.request.OpenerDirector:
     """HTTP and HTTPS and nothing else: no files, no FTP, no data in the address."""
     opener = urllib.request.OpenerDirector()
     for handler in (
         urllib.request.ProxyHandler(),
-        _Http(sockets),
-        _Https(sockets),
+        BoundedHttpHandler(sockets),
+        BoundedHttpsHandler(sockets),
         _Redirects(),
         urllib.request.HTTPDefaultErrorHandler(),
         urllib.request.HTTPErrorProcessor(),
@@ -202,78 +201,6 @@ def _opener(sockets: _Sockets) -> urllib.request.OpenerDirector:
     ):
         opener.add_handler(handler)
     return opener
-
-
-class _Connection(http.client.HTTPConnection):
-    sockets: _Sockets
-
-    def connect(self) -> None:
-        """As http.client's own; then the socket is one that receives until a moment."""
-        super().connect()
-        bounded = BoundedSocket(fileno=self.sock.detach())
-        bounded.settimeout(self.timeout)
-        bounded.until = time.monotonic() + (self.timeout or CONNECT_SECONDS)
-        self.sock = bounded
-        self.sockets.append(bounded)
-
-
-class _TlsConnection(http.client.HTTPSConnection, _Connection):
-    def connect(self) -> None:
-        """As http.client's own, which wraps what `_Connection` made."""
-        super().connect()
-        assert isinstance(self.sock, BoundedTlsSocket)  # noqa: S101  as its context says
-        self.sock.until = time.monotonic() + (self.timeout or CONNECT_SECONDS)
-        self.sockets[-1] = self.sock
-
-
-class _Http(urllib.request.HTTPHandler):
-    def __init__(self, sockets: _Sockets) -> None:
-        super().__init__()
-        self._sockets = sockets
-
-    def http_open(self, req: urllib.request.Request) -> http.client.HTTPResponse:
-        return self.do_open(self._connection, req)
-
-    def _connection(
-        self,
-        host: str,
-        /,
-        *,
-        port: int | None = None,
-        timeout: float = CONNECT_SECONDS,
-        source_address: tuple[str, int] | None = None,
-        blocksize: int = 8192,
-    ) -> http.client.HTTPConnection:
-        connection = _Connection(host, port, timeout, source_address, blocksize)
-        connection.sockets = self._sockets
-        return connection
-
-
-class _Https(urllib.request.HTTPSHandler):
-    def __init__(self, sockets: _Sockets) -> None:
-        super().__init__(context=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT))  # unused: else it makes one as below
-        self._sockets = sockets
-
-    def https_open(self, req: urllib.request.Request) -> http.client.HTTPResponse:
-        return self.do_open(self._connection, req)
-
-    def _connection(
-        self,
-        host: str,
-        /,
-        *,
-        port: int | None = None,
-        timeout: float = CONNECT_SECONDS,
-        source_address: tuple[str, int] | None = None,
-        blocksize: int = 8192,
-    ) -> http.client.HTTPConnection:
-        tls = ssl.create_default_context()  # as late as here: it reads all the system's authorities, 40 ms
-        tls.sslsocket_class = BoundedTlsSocket
-        connection = _TlsConnection(
-            host, port, timeout=timeout, source_address=source_address, context=tls, blocksize=blocksize
-        )
-        connection.sockets = self._sockets
-        return connection
 
 
 class _Redirects(urllib.request.HTTPRedirectHandler):

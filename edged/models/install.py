@@ -17,8 +17,11 @@ from edged.models.download import Patience, Wanted, download
 from edged.models.durable import writing
 from edged.models.files import MAX_MODEL_BYTES, Tflite, read
 from edged.models.manifest import MAX_MANIFEST_BYTES, parse_summary
+from edged.models.metadata import ModelMetadata, read_metadata
 from edged.models.package import BASE, MANIFEST, open_package, read_summary
+from edged.models.prove import prove
 from edged.models.store_change import changing
+from edged.models.tflite_file import inspect
 from edged.models.write_package import NewMember, NewPackage, file_name, model_name, package_files, write_files
 
 if TYPE_CHECKING:
@@ -41,12 +44,14 @@ class Words:
             name, and 0.0.0.
         sha256: what the file (for a package: its `model.yaml`) has to have.
         mirror: an address below which catalogued files lie as `repository/branch/path`.
+        origin: where it comes from, for people; None is the source.
     """
 
     name: str | None = None
     version: str | None = None
     sha256: str | None = None
     mirror: str | None = None
+    origin: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,17 +81,16 @@ def install(
         UnavailableError: it cannot be downloaded now, or another edged is changing the store.
         PermissionDeniedError, CannotWriteError: the store cannot be written.
     """
-    gathered = _Gatherer(store, words or Words(), told or _nobody, patience or Patience()).gather(source)
+    words = words or Words()
+    gathered = _Gatherer(store, words, told or _nobody, patience or Patience()).gather(source)
     with changing(store) as change:
         staged = change.stage()
         write_files(staged, gathered.files)
-        prove(staged)
-        return change.put_in(staged, gathered.source)
-
-
-def prove(path: Path) -> None:
-    """To be replaced by core's."""
-    open_package(path)
+        try:
+            prove(staged)
+        except ModelError as error:  # the user knows the source, and nothing of the folder
+            raise ModelError(f"{source}: {str(error).replace(f'{staged}/', '').replace(str(staged), '')}") from error
+        return change.put_in(staged, words.origin or gathered.source)
 
 
 class _Gatherer:
@@ -171,7 +175,9 @@ class _Gatherer:
         name, version = self._words.name or model_name(called), self._words.version or NO_VERSION
         if name == BASE:
             raise UsageError("base is the name of the model that comes with edged; give another one with --name")
-        package = NewPackage(name, version, "", "unknown", source, (member,), files)
+        said = _metadata(files[member.model], source)
+        licence = said.licence or "unknown"
+        package = NewPackage(name, version, said.name, licence, source, (member,), files)
         return _Gathered(package_files(package), source)
 
     def _fetch_published(self, file: CatalogueFile) -> bytes:
@@ -199,6 +205,13 @@ class _Gatherer:
         for option in options:
             if getattr(self._words, option) is not None:
                 raise UsageError(f"--{option}: {what} says that itself")
+
+
+def _metadata(data: bytes, what: str) -> ModelMetadata:
+    try:
+        return read_metadata(inspect(data)) or ModelMetadata()
+    except ModelError as error:
+        raise ModelError(f"{what}: {error}") from error
 
 
 def _check_total(size: int) -> None:

@@ -19,10 +19,10 @@ from edged.labeling.preprocess import Normalisation
 from edged.models.durable import sync_folder, writing
 from edged.models.files import MAX_MODEL_BYTES, MAX_SIDE_BYTES, Tflite, read
 from edged.models.groups import read_groups
-from edged.models.install import prove
 from edged.models.labels import check_count, read_labels
 from edged.models.metadata import ModelMetadata, read_metadata
 from edged.models.package import BASE, open_package
+from edged.models.prove import prove
 from edged.models.write_metadata import Description, LabelList, write_metadata
 from edged.models.write_package import GoldenLabel, GoldenPhoto, NewMember, NewPackage, file_name, write_package
 
@@ -81,20 +81,21 @@ def pack(recipe: Recipe, output: Path) -> NewPackage:
         BadImageError: a golden photo cannot be read.
         PermissionDeniedError, CannotWriteError: the folder cannot be written.
     """
-    _check(recipe, output)
-    package = _package(recipe)
+    with writing(output):
+        if output.exists() and (not output.is_dir() or any(output.iterdir())):
+            raise CannotWriteError(f"{output}: there is something already; give a folder that is not there yet")
+    package = prepare(recipe)
     with writing(output):
         output.parent.mkdir(parents=True, exist_ok=True)
         staged = Path(tempfile.mkdtemp(prefix=f".{output.name}-", dir=output.parent))
     try:
         draft = staged / "draft"
         _write(draft, package)
-        prove(draft)
-        if recipe.golden:
+        if recipe.golden:  # the labeller has the draft proved
             package = _with_golden(package, recipe.golden, draft)
             draft = staged / "golden"
             _write(draft, package)
-            prove(draft)
+        prove(draft)
         with writing(output):
             draft.replace(output)
             sync_folder(output.parent)
@@ -103,7 +104,7 @@ def pack(recipe: Recipe, output: Path) -> NewPackage:
     return package
 
 
-def _check(recipe: Recipe, output: Path) -> None:
+def _check(recipe: Recipe) -> None:
     if _NAME.fullmatch(recipe.name) is None:
         raise UsageError(f"--name {recipe.name[:80]!r}: small letters, digits, '.', '-' and '_', at most 64")
     if recipe.name == BASE:
@@ -112,12 +113,11 @@ def _check(recipe: Recipe, output: Path) -> None:
         raise UsageError(f"--version {recipe.version[:80]!r}: three numbers such as 1.0.0")
     if (recipe.mean is None) != (recipe.std is None):
         raise UsageError("--mean and --std: both or neither")
-    with writing(output):
-        if output.exists() and (not output.is_dir() or any(output.iterdir())):
-            raise CannotWriteError(f"{output}: there is something already; give a folder that is not there yet")
 
 
-def _package(recipe: Recipe) -> NewPackage:
+def prepare(recipe: Recipe) -> NewPackage:
+    """The package without its golden photos, in memory and not proved. Raises as `pack`."""
+    _check(recipe)
     data = read(recipe.model, MAX_MODEL_BYTES)
     model = Tflite(recipe.model, data)
     if model.file.compiled:
@@ -200,7 +200,7 @@ def _with_golden(package: NewPackage, golden: tuple[Golden, ...], draft: Path) -
     with ImageLabeler(draft, confidence_threshold=0.0, max_results=100_000, threads=1) as labeler:
         for number, one in enumerate(golden):
             data = read(one.photo, MAX_GOLDEN_BYTES)
-            found = _found(one, labeler.process(data))
+            found = _found(one, labeler.process(one.photo))
             name = f"golden_{number}_{file_name(one.photo.name)}"
             files[name] = data
             photos.append(GoldenPhoto(name, (GoldenLabel(found.text, found.confidence),)))
@@ -208,7 +208,7 @@ def _with_golden(package: NewPackage, golden: tuple[Golden, ...], draft: Path) -
 
 
 def _found(golden: Golden, labels: list[Label]) -> Label:
-    """The label that the photo must give. It must be the model's best of its kind: else the photo proves little."""
+    """The label that the photo must give. That it is the best of its kind is a part of the proof (golden.py)."""
     best = ", ".join(f"{label.text} {label.confidence:.2f}" for label in labels[:3])
     for label in labels:
         if label.text == golden.label:

@@ -12,6 +12,7 @@ from edged.models.store import Store, is_name
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from edged.config import Config
     from edged.models.store import Entry
 
 VARIABLE: Final = "EDGED_STATE"
@@ -19,8 +20,10 @@ SYSTEM: Final = Path("/var/lib/edged")
 
 
 def state_folder() -> Path:
-    """The state folder whose models a command changes, in this order: what the user or the configuration names, the daemon's
-    usual folder where this user may write there, the user's own.
+    """The state folder whose models a command changes.
+
+    What the user or the configuration names; else the daemon's usual one, where this user may write there; else the
+    user's own.
 
     Raises:
         ConfigError: there is a configuration, and it is wrong.
@@ -54,21 +57,31 @@ def find_installed(wanted: str, where: Sequence[Store] | None = None) -> Entry |
     return next((entry for entry in found if entry is not None), None)
 
 
-def _named() -> Path | None:
-    """The folder that the user or the configuration names."""
-    if folder := os.environ.get(VARIABLE):
-        return Path(folder)
+def configured() -> Config | None:
+    """The machine's configuration; None where there is none, or it is not for this user to read.
+
+    Raises:
+        ConfigError: it is wrong.
+    """
     from edged.config import find_config, load_config  # noqa: PLC0415  slow, and seldom needed
 
     path = find_config()
     if not os.path.exists(path):  # noqa: PTH110  Path's own raises for what it may not look at
         return None
     try:
-        return load_config(path).state
+        return load_config(path)
     except ConfigError:
         if os.access(path, os.R_OK):
             raise
         return None  # it holds secrets, and is not for everybody to read
+
+
+def _named() -> Path | None:
+    """The folder that the user or the configuration names."""
+    if folder := os.environ.get(VARIABLE):
+        return Path(folder)
+    config = configured()
+    return None if config is None else config.state
 
 
 def _own() -> Path:

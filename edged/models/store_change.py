@@ -11,7 +11,7 @@ import time
 import uuid
 from typing import TYPE_CHECKING, Final
 
-from edged.errors import CannotWriteError, PermissionDeniedError, UnavailableError, UsageError
+from edged.errors import CannotWriteError, EdgedError, PermissionDeniedError, UnavailableError, UsageError
 from edged.models.durable import move, replace_file, replace_link, sync_folder, writing
 from edged.models.package import read_summary
 from edged.models.record import Record
@@ -50,6 +50,13 @@ def changing(store: Store, patience: float = LOCK_SECONDS) -> Iterator[Change]:
                 change.clean()
     finally:
         os.close(lock)
+
+
+def tidy(store: Store) -> None:
+    """Take away what a crash left behind, where there is a store that this process may change, and nobody else does."""
+    if os.path.exists(store.folder / "staging"):  # noqa: PTH110  Path's own raises for what it may not look at
+        with contextlib.suppress(EdgedError), changing(store, patience=0.0):
+            pass
 
 
 class Change:

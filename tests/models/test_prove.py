@@ -92,11 +92,19 @@ def test_process_that_crashes_hangs_or_talks_nonsense_is_an_error_in_time(
     assert time.monotonic() - began < 20
 
 
-def test_package_that_wants_more_memory_than_there_is_to_have_is_refused(tmp_path: Path) -> None:
+def test_package_that_takes_more_memory_than_it_may_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     huge = tmp_path / "huge.tflite"
     huge.write_bytes(tiny_model() + b"\0" * (200 * 2**20))
+    monkeypatch.setattr(proving, "MEMORY", 150)
     with pytest.raises(ModelError, match=r"huge\.tflite: damaged, or it needs more than 150 MB of memory"):
-        prove(huge, launch=Launch(memory=150))
+        prove(huge, launch=Launch(memory=100))
+
+
+def test_model_that_takes_more_memory_than_the_worker_may_is_refused(tmp_path: Path) -> None:
+    huge = tmp_path / "huge.tflite"
+    huge.write_bytes(tiny_model(TinyModel(shape=(1, 4600, 4600, 3))))  # 63 MB, and four times that once it is floats
+    with pytest.raises(ModelError, match=r"huge\.tflite: "):
+        prove(huge, launch=Launch(memory=200))
 
 
 @pytest.fixture
