@@ -86,7 +86,10 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     parser = add_command(commands, "rotate-key", run_rotate, "new keys for a role", ROTATE, ROTATE_EPILOG)
     add_folder(parser)
     parser.add_argument(
-        "role", choices=("root", "targets", "snapshot", "timestamp"), metavar="ROLE", help="%(choices)s"
+        "role",
+        choices=("root", "targets", "snapshot", "timestamp"),
+        metavar="ROLE",
+        help="root, targets, snapshot or timestamp",
     )
     parser.add_argument(
         "--only",

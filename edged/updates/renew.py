@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
 ROLES: Final = (Root.type, Targets.type, Snapshot.type, Timestamp.type)
 _DUE: Final = 0.5  # of its time is over: a run may then be missed, and a cron job may come as seldom as that
-_LATE: Final = 0.25  # of its time is left: somebody has to be told where the key is not here
+_LATE: Final = 0.25  # of its time is left, and less than a month: somebody has to be told where the key is not here
+_MONTH: Final = timedelta(days=30)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +61,7 @@ def refresh(folder: Path, keys: Keys) -> tuple[Renewal, ...]:
             repository.require_keys(*_signers(online))
             repository.commit(renew=online)
         return tuple(
-            Renewal(role, repository.served.role(role).expires, role in here, _left(repository.served, role) < _LATE)
+            Renewal(role, repository.served.role(role).expires, role in here, _is_late(repository.served, role))
             for role in due
         )
 
@@ -111,6 +112,10 @@ def _left(served: Served, role: str) -> float:
     """The share of a role's time that is left."""
     left = served.role(role).expires - datetime.now(UTC)
     return left / timedelta(seconds=lifetimes(served.root)[role])
+
+
+def _is_late(served: Served, role: str) -> bool:
+    return _left(served, role) < _LATE and served.role(role).expires - datetime.now(UTC) < _MONTH
 
 
 def _at_hand(repository: Repository, role: str) -> bool:

@@ -101,7 +101,7 @@ def test_kill_at_any_change_to_the_disk_leaves_the_old_state_or_the_new(
 def test_publisher_killed_at_random_moments_leaves_the_old_state_or_the_new(folder: Path, place: Path) -> None:
     command = [sys.executable, "-m", "edged", "registry", "publish"]
     seconds = None
-    for number in range(3):
+    for number in range(2):
         copy = place / f"copy{number}"
         shutil.copytree(folder, copy)
         words = [str(copy / "models"), str(copy / "new"), "--keys", str(copy / "keys")]

@@ -55,16 +55,19 @@ revocations = st.builds(
 DEVICES = [f"device-{number}" for number in range(10_000)]
 
 
+@settings(max_examples=40)
 @given(channels)
 def test_channel_is_read_as_it_was_written(channel: Channel) -> None:
     assert parse_channel(to_json(channel), channel.channel) == channel
 
 
+@settings(max_examples=40)
 @given(revocations)
 def test_revocations_are_read_as_they_were_written(revoked: Revocations) -> None:
     assert parse_revocations(to_json(revoked)) == revoked
 
 
+@settings(max_examples=50)
 @given(st.binary(max_size=200) | st.recursive(st.none() | st.integers() | st.text(), st.lists).map(
     lambda tree: json.dumps(tree).encode()
 ))  # fmt: skip

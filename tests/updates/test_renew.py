@@ -192,6 +192,24 @@ def test_old_copy_of_a_registry_is_not_gone_on_with(tmp_path: Path) -> None:
         refresh(tmp_path / "copy", keys(tmp_path))
 
 
+def test_devices_that_saw_more_than_a_restored_copy_follow_again_after_new_keys(tmp_path: Path) -> None:
+    new_registry(tmp_path)
+    shutil.copytree(tmp_path / "models", tmp_path / "copy")
+    for version in ("1.0.0", "1.1.0", "1.2.0"):
+        package = write_package(tmp_path / version, name="birds", manifest={"version": version})
+        publish(tmp_path / "models", keys(tmp_path), package, Release(), open_package)
+    device = Device(tmp_path / "device", tmp_path / "models")
+    shutil.rmtree(tmp_path / "models")
+    (tmp_path / "copy").rename(tmp_path / "models")
+    publish(tmp_path / "models", keys(tmp_path), write_package(tmp_path / "p"), Release(), open_package)
+    with pytest.raises(RepositoryError):
+        device.look()
+    for role in ("snapshot", "timestamp", "targets"):
+        rotate(tmp_path / "models", keys(tmp_path), role)
+    device.look()
+    assert set(device.channel().models) == {"tiny"}
+
+
 def test_keys_that_others_can_read_are_refused(tmp_path: Path) -> None:
     new_registry(tmp_path)
     assert {path.stat().st_mode & 0o777 for path in (tmp_path / "keys").iterdir()} == {0o600}
