@@ -39,7 +39,7 @@ daily: a registry that nobody signs expires, and devices then say so and take no
 
 REFRESH_EPILOG = f"""\
 examples:
-  edged registry refresh /srv/models
+  edged registry refresh models
   17 3 * * *  edged registry refresh /srv/models --keys /etc/models-keys     (a crontab's line)
 
 needs the keys snapshot and timestamp; with those of targets or root there, it renews these too
@@ -66,14 +66,7 @@ def register_init(commands: argparse._SubParsersAction[argparse.ArgumentParser])
     parser = add_command(commands, "init", run_init, "make a registry and its keys", INIT, INIT_EPILOG)
     parser.add_argument("folder", type=Path, metavar="DIR", help="the folder to be served")
     _add_quorum(parser)
-    parser.add_argument(
-        "--expires",
-        action="append",
-        type=lifetime,
-        default=[],
-        metavar="ROLE=TIME",
-        help="how long what a role signs holds (root=365d, targets=365d, snapshot=30d, timestamp=7d); several times",
-    )
+    _add_expires(parser, "root=365d, targets=365d, snapshot=30d, timestamp=7d")
     add_keys(parser)
 
 
@@ -99,6 +92,7 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
         help="the root key to exchange (all); may be given several times",
     )
     _add_quorum(parser)
+    _add_expires(parser, "as it is")
     add_keys(parser)
 
 
@@ -146,7 +140,7 @@ def run_rotate(args: argparse.Namespace) -> int:
             raise UsageError("--threshold and --root-keys: give both")
         quorum = Quorum(args.threshold, args.root_keys)
     with interruptible():
-        done = rotate(args.folder, read_keys(args), args.role, only=args.only, quorum=quorum)
+        done = rotate(args.folder, read_keys(args), args.role, only=args.only, quorum=quorum, wanted=dict(args.expires))
     print(f"new {args.role} key{'s' if len(done.keys) > 1 else ''}: {', '.join(keyid[:8] for keyid in done.keys)}")
     for path in done.retired:
         print(f"{path}: signs no more; delete it once the new root is served")
@@ -164,6 +158,17 @@ def _complain(due: Sequence[Renewal]) -> None:
                 for renewal in late
             )
         )
+
+
+def _add_expires(parser: argparse.ArgumentParser, default: str) -> None:
+    parser.add_argument(
+        "--expires",
+        action="append",
+        type=lifetime,
+        default=[],
+        metavar="ROLE=TIME",
+        help=f"how long what a role signs holds from now on ({default}); several times",
+    )
 
 
 def _add_quorum(parser: argparse.ArgumentParser) -> None:

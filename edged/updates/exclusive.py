@@ -55,7 +55,7 @@ def writing(folder: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        place = error.filename or folder
+        place = error.filename2 or error.filename or folder
         if error.errno in {errno.EACCES, errno.EPERM}:
             raise PermissionDeniedError(f"{place}: this user may not write here; {_SOUND}") from error
         raise CannotWriteError(f"{place}: cannot be written: {error.strerror or error}; {_SOUND}") from error

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Protocol
 
-from edged.errors import ModelError, UsageError
+from edged.errors import ModelError, UsageError, WorkerError
 from edged.models.durable import write_file
 from edged.models.files import MAX_MODEL_BYTES, read
 from edged.models.package import MANIFEST, read_summary
@@ -74,6 +74,7 @@ def publish(folder: Path, keys: Keys, package: Path, release: Release, check: Ch
 
     Raises:
         ModelError: it is no package, or `check` refuses it.
+        WorkerError: it cannot be checked here.
         UsageError: its version is there already, or is not newer than the channel's.
         RegistryError, UnavailableError, PermissionDeniedError, CannotWriteError: as `exclusive` and `Repository`.
     """
@@ -89,8 +90,8 @@ def publish(folder: Path, keys: Keys, package: Path, release: Release, check: Ch
         copied = _copy(package, staging / "package", summary)
         try:
             check(copied)
-        except ModelError as error:  # it names the copy, which the operator does not know of
-            raise ModelError(str(error).replace(str(copied), str(package))) from error
+        except (ModelError, WorkerError) as error:  # it names the copy, which the operator does not know of
+            raise type(error)(str(error).replace(str(copied), str(package))) from error
         info = ModelInfo(
             summary.ref.name,
             summary.ref.version,

@@ -11,10 +11,10 @@ from tuf.api.metadata import Root, Snapshot, Targets, Timestamp
 from edged.errors import UsageError
 from edged.updates.exclusive import exclusive
 from edged.updates.initial import Quorum, set_root_keys
-from edged.updates.repository import ONLINE, Repository, lifetimes
+from edged.updates.repository import ONLINE, Repository, lifetimes, set_lifetimes
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from edged.updates.keys import Keys
@@ -66,13 +66,14 @@ def refresh(folder: Path, keys: Keys) -> tuple[Renewal, ...]:
         )
 
 
-def rotate(
+def rotate(  # noqa: PLR0913  what an operator may say
     folder: Path,
     keys: Keys,
     role: str,
     *,
     only: Sequence[str] = (),
     quorum: Quorum | None = None,
+    wanted: Mapping[str, int] | None = None,
 ) -> Rotated:
     """Exchange a role's keys for new ones, without a moment in which a device could not follow.
 
@@ -85,6 +86,7 @@ def rotate(
         role: one of `ROLES`.
         only: ids of the root keys to exchange, or how they begin; empty: all of the role's keys.
         quorum: how many root keys there shall be; None: as many as now.
+        wanted: how long what each role signs shall hold from now on, in seconds; roles that are not named: as now.
 
     Raises:
         UsageError: `only` or `quorum` do not fit.
@@ -98,10 +100,10 @@ def rotate(
         repository.require_keys(Root.type)
         old = set(_chosen(repository.served.root, role, only))
         if role == Root.type:
-            repository.change_root(lambda root: _exchange_root(root, keys, old, quorum))
+            repository.change_root(lambda root: _exchange_root(root, keys, old, quorum, wanted or {}))
         else:
             repository.require_keys(*_signers([role])[1:])
-            _exchange(repository, role, old)
+            _exchange(repository, role, old, wanted or {})
         retired = keys.retire(old)
         keys.rename(repository.served.root)
         new = [keyid for keyid in repository.served.root.roles[role].keyids if keyid not in old]
@@ -144,23 +146,30 @@ def _chosen(root: Root, role: str, only: Sequence[str]) -> list[str]:
     return chosen
 
 
-def _exchange_root(root: Root, keys: Keys, old: set[str], quorum: Quorum | None) -> None:
+def _exchange_root(
+    root: Root, keys: Keys, old: set[str], quorum: Quorum | None, wanted_lifetimes: Mapping[str, int]
+) -> None:
     role = root.roles[Root.type]
     kept = [keyid for keyid in role.keyids if keyid not in old]
     wanted = quorum or Quorum(role.threshold, len(role.keyids))
     if len(kept) >= wanted.keys:
         raise UsageError(f"--root-keys {wanted.keys}: {len(kept)} of the old keys would stay; name more with --only")
     set_root_keys(root, keys, wanted, kept)
+    set_lifetimes(root, wanted_lifetimes)
 
 
-def _exchange(repository: Repository, role: str, old: set[str]) -> None:
+def _exchange(repository: Repository, role: str, old: set[str], wanted_lifetimes: Mapping[str, int]) -> None:
     """By way of a root under which both old and new signatures hold: at no moment does a device meet a stranger's."""
     new = repository.keys.create(role).public_key
-    repository.change_root(lambda root: root.add_key(new, role))
-    repository.commit(renew=[role])
+
+    def with_both(root: Root) -> None:
+        root.add_key(new, role)
+        set_lifetimes(root, wanted_lifetimes)
 
     def without_old(root: Root) -> None:
         for keyid in old:
             root.revoke_key(keyid, role)
 
+    repository.change_root(with_both)
+    repository.commit(renew=[role])
     repository.change_root(without_old)

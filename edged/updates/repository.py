@@ -117,12 +117,12 @@ class Repository:
         for change in changes:
             targets.targets[change.path] = serve(self.folder, change)
         if changes or Targets.type in renew:
-            targets.version = highest_version(metadata, Targets.type) + 1
+            targets.version = max(targets.version, highest_version(metadata, Targets.type)) + 1
             data = self._sign(targets)
             snapshot.meta["targets.json"] = MetaFile.from_data(targets.version, data, ["sha256"])
             self._put(f"{targets.version}.targets.json", data)
         if changes or set(renew) - {Timestamp.type}:
-            snapshot.version = highest_version(metadata, Snapshot.type) + 1
+            snapshot.version = max(snapshot.version, highest_version(metadata, Snapshot.type)) + 1
             data = self._sign(snapshot)
             timestamp.snapshot_meta = MetaFile.from_data(snapshot.version, data, ["sha256"])
             self._put(f"{snapshot.version}.snapshot.json", data)

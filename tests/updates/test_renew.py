@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import time
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import pytest
@@ -18,6 +19,7 @@ from edged.updates.initial import Quorum
 from edged.updates.keys import Keys
 from edged.updates.publish import Release, publish
 from edged.updates.renew import refresh, rotate
+from edged.updates.served import read_served
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -123,6 +125,21 @@ def test_device_that_was_off_follows_ten_rotations_of_the_root_and_some_of_the_o
     assert versions(tmp_path)["root"] == 15
     device.look()
     Device(tmp_path / "new", tmp_path / "models")
+
+
+@pytest.mark.parametrize("role", ["root", "timestamp"])
+def test_how_long_things_hold_can_be_changed_with_a_key(tmp_path: Path, role: str) -> None:
+    new_registry(tmp_path, lifetimes={"snapshot": 20 * DAY})
+    rotate(tmp_path / "models", keys(tmp_path), role, wanted={"timestamp": 90 * DAY})
+    publish(tmp_path / "models", keys(tmp_path), write_package(tmp_path / "p"), Release(), open_package)
+    served = read_served(tmp_path / "models", None)
+    left = {name: (served.role(name).expires - datetime.now(UTC)).total_seconds() / DAY for name in served.root.roles}
+    assert {name: round(value) for name, value in left.items()} == {
+        "root": 365,
+        "targets": 365,
+        "snapshot": 20,
+        "timestamp": 90,
+    }
 
 
 def test_lost_key_is_exchanged_all_the_same(tmp_path: Path) -> None:
