@@ -17,6 +17,7 @@ from edged.errors import CannotWriteError, ModelError, RegistryUnavailableError,
 from edged.models.durable import move, sync_folder, writing
 from edged.models.http_get import RefusedError
 from edged.models.package import read_summary
+from edged.updates.alone import alone
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -54,8 +55,17 @@ class PackageFetch:
     def into(self, parent: Path) -> Path:
         """Fetch all files into a folder of their own in `parent`; raises as `Registry.fetch` says."""
         folder = parent / self._update.ref.digest.removeprefix("sha256:")
-        with writing(folder):
-            _tidy(parent, folder)
+        with alone(parent):
+            with writing(folder):
+                _tidy(parent, folder)
+            self._all(folder)
+            with writing(folder):
+                _leave(folder, {file.name for file in self._update.files})
+                sync_folder(folder)
+                sync_folder(parent)
+        return folder
+
+    def _all(self, folder: Path) -> None:
         try:
             for file in self._update.files:
                 with writing(folder / file.name):
@@ -64,11 +74,6 @@ class PackageFetch:
         except CannotWriteError:
             shutil.rmtree(folder, ignore_errors=True)  # a full disk would have no room for the next package either
             raise
-        with writing(folder):
-            _leave(folder, {file.name for file in self._update.files})
-            sync_folder(folder)
-            sync_folder(parent)
-        return folder
 
     def _one(self, file: PackageFile, folder: Path) -> None:
         target, part = folder / file.name, folder / f".{file.sha256}"

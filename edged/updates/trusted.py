@@ -25,6 +25,7 @@ from tuf.ngclient.updater import Updater
 from edged.camera.regular_file import read_regular_file
 from edged.errors import RegistryUnavailableError, RegistryUntrustedError
 from edged.models.durable import sync_folder, writing
+from edged.updates.alone import alone
 from edged.updates.layout import METADATA, TARGETS
 
 if TYPE_CHECKING:
@@ -109,7 +110,7 @@ def refresh(folder: Path, root: Path, fetcher: Fetcher) -> Trusted:
         PermissionDeniedError, CannotWriteError: `folder` cannot be written.
     """
     pinned = _read_pinned(root)
-    with writing(folder):
+    with alone(folder), writing(folder):
         _prepare(folder)
         with _translated(str(root)):
             updater = Updater(str(folder), fetcher.base + METADATA, fetcher=fetcher, config=CAPS, bootstrap=pinned)
