@@ -164,7 +164,7 @@ def _refusal(address: str, error: urllib.error.HTTPError, offset: int, patience:
     if error.code >= HTTPStatus.INTERNAL_SERVER_ERROR or error.code == HTTPStatus.TOO_MANY_REQUESTS:
         raise UnreachableError(f"the server answers {error.code} {error.reason}") from None
     if error.code < HTTPStatus.BAD_REQUEST and error.code != HTTPStatus.NOT_MODIFIED:
-        raise RefusedError("the server redirects again and again, or to nowhere", error.code) from None
+        raise RefusedError(f"the server redirects in vain: {' '.join(error.reason.split())}", error.code) from None
     raise RefusedError(f"the server answers {error.code} {error.reason}", error.code) from None
 
 
@@ -214,7 +214,6 @@ class _Redirects(urllib.request.HTTPRedirectHandler):
         try:
             check_address(newurl)
         except UsageError as error:
-            fp.close()
             raise RefusedError(f"the server leads elsewhere: {error}") from None
         here, there = urlsplit(req.full_url), urlsplit(newurl)
         if here.scheme == "https" and there.scheme == "http":

@@ -24,8 +24,8 @@ class Connection(http.client.HTTPConnection):
         """As http.client's own; then the socket is one that receives until a moment."""
         super().connect()
         bounded = BoundedSocket(fileno=self.sock.detach())
-        bounded.settimeout(CONNECT_SECONDS)
-        bounded.until = time.monotonic() + CONNECT_SECONDS
+        bounded.settimeout(self.timeout)
+        bounded.until = time.monotonic() + (self.timeout or CONNECT_SECONDS)
         self.sock = bounded
         self.sockets.append(bounded)
 
@@ -37,7 +37,7 @@ class TlsConnection(http.client.HTTPSConnection, Connection):
         """As http.client's own, which wraps what `Connection` made."""
         super().connect()
         assert isinstance(self.sock, BoundedTlsSocket)  # noqa: S101  as its context says
-        self.sock.until = time.monotonic() + CONNECT_SECONDS
+        self.sock.until = time.monotonic() + (self.timeout or CONNECT_SECONDS)
         self.sockets[-1] = self.sock
 
 
@@ -71,10 +71,8 @@ class BoundedHttpsHandler(urllib.request.HTTPSHandler):
     """HTTPS, with certificates checked against the system's."""
 
     def __init__(self, sockets: Sockets) -> None:
-        super().__init__()
+        super().__init__(context=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT))  # unused: else it makes one as below
         self._sockets = sockets
-        self._tls = ssl.create_default_context()
-        self._tls.sslsocket_class = BoundedTlsSocket
 
     def https_open(self, req: urllib.request.Request) -> http.client.HTTPResponse:
         """As urllib's own."""
@@ -90,8 +88,10 @@ class BoundedHttpsHandler(urllib.request.HTTPSHandler):
         source_address: tuple[str, int] | None = None,
         blocksize: int = 8192,
     ) -> http.client.HTTPConnection:
+        tls = ssl.create_default_context()  # as late as here: it reads all the system's authorities, 40 ms
+        tls.sslsocket_class = BoundedTlsSocket
         connection = TlsConnection(
-            host, port, timeout=timeout, source_address=source_address, context=self._tls, blocksize=blocksize
+            host, port, timeout=timeout, source_address=source_address, context=tls, blocksize=blocksize
         )
         connection.sockets = self._sockets
         return connection

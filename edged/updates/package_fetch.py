@@ -17,6 +17,7 @@ from edged.errors import CannotWriteError, ModelError, RegistryUnavailableError,
 from edged.models.durable import move, sync_folder, writing
 from edged.models.http_get import RefusedError
 from edged.models.package import read_summary
+from edged.updates.alone import alone
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from edged.updates.registry import Cancelled, PackageFile, Told, Update
 
 _SOME_BYTES: Final = 64 * 1024
+_TRIES: Final = 20  # of one file at a time, each of which has brought something
 _FLAGS: Final = os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
 
 
@@ -53,8 +55,17 @@ class PackageFetch:
     def into(self, parent: Path) -> Path:
         """Fetch all files into a folder of their own in `parent`; raises as `Registry.fetch` says."""
         folder = parent / self._update.ref.digest.removeprefix("sha256:")
-        with writing(folder):
-            _tidy(parent, folder)
+        with alone(parent):
+            with writing(folder):
+                _tidy(parent, folder)
+            self._all(folder)
+            with writing(folder):
+                _leave(folder, {file.name for file in self._update.files})
+                sync_folder(folder)
+                sync_folder(parent)
+        return folder
+
+    def _all(self, folder: Path) -> None:
         try:
             for file in self._update.files:
                 with writing(folder / file.name):
@@ -63,11 +74,6 @@ class PackageFetch:
         except CannotWriteError:
             shutil.rmtree(folder, ignore_errors=True)  # a full disk would have no room for the next package either
             raise
-        with writing(folder):
-            _leave(folder, {file.name for file in self._update.files})
-            sync_folder(folder)
-            sync_folder(parent)
-        return folder
 
     def _one(self, file: PackageFile, folder: Path) -> None:
         target, part = folder / file.name, folder / f".{file.sha256}"
@@ -116,15 +122,16 @@ class PackageFetch:
 
     def _download(self, fd: int, file: PackageFile) -> None:
         until = self._fetcher.deadline(file.size)
-        while True:
+        for tries_left in reversed(range(_TRIES)):
             have = os.fstat(fd).st_size
             if have == file.size:
                 return
             try:
                 self._receive(fd, file, have if have < file.size else 0, until)
             except RegistryUnavailableError:
-                if os.fstat(fd).st_size <= have or time.monotonic() > until or self._cancelled():
-                    raise  # else the connection broke, and there is more now than before: on from there
+                got_more = os.fstat(fd).st_size > have
+                if not (got_more and tries_left and time.monotonic() < until) or self._cancelled():
+                    raise  # else the connection broke: on from there
 
     def _receive(self, fd: int, file: PackageFile, offset: int, until: float) -> None:
         where = f"{self._fetcher.base}{file.address}"

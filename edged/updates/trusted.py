@@ -25,6 +25,7 @@ from tuf.ngclient.updater import Updater
 from edged.camera.regular_file import read_regular_file
 from edged.errors import RegistryUnavailableError, RegistryUntrustedError
 from edged.models.durable import sync_folder, writing
+from edged.updates.alone import alone
 from edged.updates.layout import METADATA, TARGETS
 
 if TYPE_CHECKING:
@@ -42,6 +43,7 @@ CAPS: Final = UpdaterConfig(
 )
 _ROLES: Final = ("timestamp", "snapshot", "targets")
 _HISTORY: Final = "root_history"
+_NAMES: Final = frozenset({_HISTORY, "root.json", *(f"{role}.json" for role in _ROLES)})
 _MAX_KEPT: Final = 1000  # files
 _SHA256: Final = re.compile(r"[0-9a-f]{64}")
 
@@ -108,7 +110,7 @@ def refresh(folder: Path, root: Path, fetcher: Fetcher) -> Trusted:
         PermissionDeniedError, CannotWriteError: `folder` cannot be written.
     """
     pinned = _read_pinned(root)
-    with writing(folder):
+    with alone(folder), writing(folder):
         _prepare(folder)
         with _translated(str(root)):
             updater = Updater(str(folder), fetcher.base + METADATA, fetcher=fetcher, config=CAPS, bootstrap=pinned)
@@ -149,6 +151,9 @@ def _prepare(folder: Path) -> None:
             aside.unlink(missing_ok=True)
         folder.rename(aside)
     (folder / _HISTORY).mkdir(parents=True, exist_ok=True)
+    for path in folder.iterdir():
+        if path.name not in _NAMES:
+            path.unlink()  # tuf had begun to write it when the power went
 
 
 def _is_sound(folder: Path) -> bool:

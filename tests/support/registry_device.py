@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from edged.updates.fetcher import Patience
-from edged.updates.registry import Asking, Poll
+from edged.updates.registry import Asking, Poll, Registry
 from edged.updates.tuf_registry import Place, TufRegistry
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ class Device:
 
     def start(self) -> None:
         """Anew, as after a restart."""
-        self.registry = TufRegistry(self._place, self.state, lambda: self.installed, self._patience)
+        self.registry: Registry = TufRegistry(self._place, self.state, lambda: self.installed, self._patience)
 
     def poll(self) -> Poll:
         return self.registry.poll(self.asking)

@@ -16,6 +16,7 @@ from support.registry_device import Device
 from support.signed_registry import FILES, Package, SignedRegistry
 
 from edged.errors import CannotWriteError, RegistryUnavailableError, RegistryUntrustedError
+from edged.updates.alone import alone
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -166,6 +167,16 @@ def test_cancelled_download_ends_at_once_and_goes_on_later(offered: Device, serv
         offered.take()
     stop.clear()
     server.faults = {}
+    offered.take()
+    assert offered.has(PACKAGE)
+
+
+def test_second_process_is_kept_out_while_one_is_at_work(offered: Device, server: StaticServer) -> None:
+    with alone(offered.state / "metadata"), pytest.raises(RegistryUnavailableError, match="another edged is at work"):
+        offered.poll()
+    with alone(offered.incoming), pytest.raises(RegistryUnavailableError, match="another edged is at work"):
+        offered.take()
+    assert not [path for path, _ in server.requests if path.endswith("birds.tflite")]
     offered.take()
     assert offered.has(PACKAGE)
 

@@ -194,6 +194,15 @@ def test_damaged_metadata_is_built_again_from_the_pinned_root(
     assert device.poll().update is not None
 
 
+def test_what_a_power_cut_left_of_a_write_is_cleaned_away(operator: SignedRegistry, device: Device) -> None:
+    operator.offer(OLD)
+    device.poll()
+    (device.state / "metadata/tmp0123abc").write_bytes(b"{")
+    device.start()
+    device.poll()
+    assert not (device.state / "metadata/tmp0123abc").exists()
+
+
 def test_nothing_is_asked_while_the_clock_is_not_set(
     operator: SignedRegistry, device: Device, server: StaticServer
 ) -> None:
