@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+import yaml
 
 if TYPE_CHECKING:
     from edged.demo.media import Media
@@ -35,13 +36,8 @@ def unpacked(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_it_holds_the_base_model_and_the_configurations_and_no_build_scripts(unpacked: Path) -> None:
     data = unpacked / "edged" / "data"
-    assert {path.name for path in (data / "models" / "base").iterdir()} == {
-        "model.yaml",
-        "efficientnet_lite0.tflite",
-        "labels.txt",
-        "LICENSE.model",
-        "LICENSE.labels",
-    }
+    described = yaml.safe_load((ROOT / "models" / "base" / "model.yaml").read_text(encoding="utf-8"))["files"]
+    assert {path.name for path in (data / "models" / "base").iterdir()} == {"model.yaml", *described}
     assert {path.name for path in (data / "config").iterdir()} == {"demo.yaml", "edged.yaml"}
     units = {"60-edged.rules", "edged.service", "edged.sysusers", "edged.tmpfiles"}
     assert {path.name for path in (data / "systemd").iterdir()} == units
