@@ -73,15 +73,15 @@ class _Writer:
         self._tensors: list[Any] = []
         self._codes: list[tuple[str, int]] = []
         self._index: dict[str, int] = {}
-        self._shapes = dict([network.source]) | {layer.name: layer.shape for layer in network.layers}
+        self._shapes = network.sources | {layer.name: layer.shape for layer in network.layers}
 
     def write(self) -> bytes:
         network = self._network
         graph = schema.SubGraphT()
         graph.name = "main"
-        name, _ = network.source
-        self._add_activation(name)
-        graph.inputs = [self._index[name]]
+        for name in network.sources:
+            self._add_activation(name)
+        graph.inputs = [self._index[name] for name in network.sources]
         graph.operators = [self._operator(layer) for layer in network.layers]
         graph.outputs = [self._index[network.layers[-1].name]]
         graph.tensors = self._tensors

@@ -97,10 +97,13 @@ class Constant:
 
 @dataclass(frozen=True)
 class Network:
-    """Everything the file says: layers in order, the constants of each, the meaning of every tensor's integers."""
+    """Everything the file says: layers in order, the constants of each, the meaning of every tensor's integers.
+
+    sources: the shapes of the tensors that it is given, by name.
+    """
 
     layers: Sequence[Layer]
-    source: tuple[str, tuple[int, ...]]
+    sources: dict[str, tuple[int, ...]]
     constants: dict[str, tuple[Constant, ...]]
     quantised: dict[str, Quantised]
     description: str
@@ -109,7 +112,7 @@ class Network:
 def float_network(layers: Sequence[Layer], picture: Input) -> Network:
     """Return the network that computes in float32, from the normalised tensor "image": the reference."""
     constants = {layer.name: float_constants(layer) for layer in layers}
-    return Network(layers, ("image", picture.shape), constants, {}, "float32")
+    return Network(layers, {"image": picture.shape}, constants, {}, "float32")
 
 
 def float_constants(layer: Layer) -> tuple[Constant, ...]:

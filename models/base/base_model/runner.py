@@ -8,6 +8,8 @@ import numpy as np
 from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import numpy.typing as npt
 
     from base_model.network import Input
@@ -31,7 +33,7 @@ class Runner:
         )
         self._interpreter.allocate_tensors()
         self._picture = picture
-        self._input = self._interpreter.get_input_details()[0]
+        self._inputs = [detail["index"] for detail in self._interpreter.get_input_details()]
         self._output = self._interpreter.get_output_details()[0]
         self._tensors = {detail["name"]: detail["index"] for detail in self._interpreter.get_tensor_details()}
 
@@ -40,7 +42,12 @@ class Runner:
         tensor: npt.NDArray[Any] = pixels
         if self._picture is not None:
             tensor = (pixels.astype(np.float32) - np.float32(self._picture.mean)) / np.float32(self._picture.std)
-        self._interpreter.set_tensor(self._input["index"], tensor[None])
+        return self.run_tensors([tensor])
+
+    def run_tensors(self, tensors: Sequence[npt.NDArray[Any]]) -> npt.NDArray[Any]:
+        """Return the output for the inputs as they are stored, all without the batch axis."""
+        for index, tensor in zip(self._inputs, tensors, strict=True):
+            self._interpreter.set_tensor(index, tensor[None])
         self._interpreter.invoke()
         return np.asarray(self._interpreter.get_tensor(self._output["index"])[0])
 
