@@ -18,6 +18,8 @@ _FILE_IDENTIFIER: Final = b"TFL3"
 _SCHEMA_VERSION: Final = 3
 # The schema says `force_align: 16` for a buffer's data; kernels read int32 biases from it in place.
 _ALIGNMENT: Final = 16
+# About what a file needs beside its constants; it grows where that is not enough.
+_STRUCTURE_BYTES: Final = 1 << 16
 _TYPES: Final = {
     "float32": schema.TensorType.FLOAT32,
     "int32": schema.TensorType.INT32,
@@ -91,7 +93,7 @@ class _Writer:
         model.subgraphs = [graph]
         model.buffers = self._buffers
         model.operatorCodes = [_operator_code(kind, version) for kind, version in self._codes]
-        builder = flatbuffers.Builder(32 << 20)
+        builder = flatbuffers.Builder(_STRUCTURE_BYTES + sum(len(buffer.data or b"") for buffer in self._buffers))
         builder.Finish(model.Pack(builder), _FILE_IDENTIFIER)
         return bytes(builder.Output())
 
