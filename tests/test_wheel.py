@@ -63,4 +63,4 @@ def test_it_labels_a_photo_with_the_base_model(unpacked: Path, media: Media, tmp
     origin, result = done.stdout.decode().splitlines()
     assert Path(origin).is_relative_to(unpacked)
     assert json.loads(result)["model"]["name"] == "base"
-    assert json.loads(result)["labels"][0]["text"] == "Espresso"
+    assert json.loads(result)["labels"][0]["text"] == "Food"
