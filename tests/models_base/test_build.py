@@ -78,7 +78,7 @@ def _confidences(model: Path, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.f
     return np.asarray(powers / powers.sum())
 
 
-@pytest.mark.timeout(900)  # three minutes on idle cores, five on busy ones
+@pytest.mark.timeout(900)  # two minutes on idle cores, five on busy ones
 def test_a_rebuilt_package_answers_as_the_committed_one(wheels: Path, builder: Path, tmp_path: Path) -> None:
     command = [str(builder), str(BASE / "build.py"), "--sources", str(wheels), "--output", str(tmp_path)]
     result = subprocess.run(command, capture_output=True, text=True, check=False)
