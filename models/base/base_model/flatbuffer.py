@@ -18,6 +18,8 @@ _FILE_IDENTIFIER: Final = b"TFL3"
 _SCHEMA_VERSION: Final = 3
 # The schema says `force_align: 16` for a buffer's data; kernels read int32 biases from it in place.
 _ALIGNMENT: Final = 16
+# About what a file needs beside its constants; it grows where that is not enough.
+_STRUCTURE_BYTES: Final = 1 << 16
 _TYPES: Final = {
     "float32": schema.TensorType.FLOAT32,
     "int32": schema.TensorType.INT32,
@@ -29,12 +31,19 @@ _OPERATORS: Final = {
     "depthwise": schema.BuiltinOperator.DEPTHWISE_CONV_2D,
     "add": schema.BuiltinOperator.ADD,
     "mean": schema.BuiltinOperator.MEAN,
+    "max_pool": schema.BuiltinOperator.MAX_POOL_2D,
     "reshape": schema.BuiltinOperator.RESHAPE,
     "softmax": schema.BuiltinOperator.SOFTMAX,
     "quantize": schema.BuiltinOperator.QUANTIZE,
 }
 # Operator versions as TFLite's own op_version.cc gives them: the second or third is "with int8 (per channel)".
-_INTEGER_VERSIONS: Final = {"conv": 3, "depthwise": 3, "add": 2, "mean": 2, "softmax": 2}
+_INTEGER_VERSIONS: Final = {"conv": 3, "depthwise": 3, "add": 2, "mean": 2, "max_pool": 2, "softmax": 2}
+_FLOAT_VERSIONS: Final = {"depthwise": 2}  # the second is "with dilation"
+_ACTIVATIONS: Final = {
+    "none": schema.ActivationFunctionType.NONE,
+    "relu": schema.ActivationFunctionType.RELU,
+    "relu6": schema.ActivationFunctionType.RELU6,
+}
 
 
 def write_model(network: Network) -> bytes:
@@ -66,14 +75,15 @@ class _Writer:
         self._tensors: list[Any] = []
         self._codes: list[tuple[str, int]] = []
         self._index: dict[str, int] = {}
+        self._shapes = network.sources | {layer.name: layer.shape for layer in network.layers}
 
     def write(self) -> bytes:
         network = self._network
         graph = schema.SubGraphT()
         graph.name = "main"
-        name, shape = network.source
-        self._add_activation(name, shape)
-        graph.inputs = [self._index[name]]
+        for name in network.sources:
+            self._add_activation(name)
+        graph.inputs = [self._index[name] for name in network.sources]
         graph.operators = [self._operator(layer) for layer in network.layers]
         graph.outputs = [self._index[network.layers[-1].name]]
         graph.tensors = self._tensors
@@ -83,7 +93,7 @@ class _Writer:
         model.subgraphs = [graph]
         model.buffers = self._buffers
         model.operatorCodes = [_operator_code(kind, version) for kind, version in self._codes]
-        builder = flatbuffers.Builder(32 << 20)
+        builder = flatbuffers.Builder(_STRUCTURE_BYTES + sum(len(buffer.data or b"") for buffer in self._buffers))
         builder.Finish(model.Pack(builder), _FILE_IDENTIFIER)
         return bytes(builder.Output())
 
@@ -92,19 +102,19 @@ class _Writer:
         operator.inputs = [self._index[name] for name in layer.inputs]
         for number, constant in enumerate(self._network.constants.get(layer.name, ())):
             operator.inputs.append(self._add_constant(f"{layer.name}/constant{number}", constant))
-        self._add_activation(layer.name, layer.shape)
+        self._add_activation(layer.name)
         operator.outputs = [self._index[layer.name]]
-        is_integer = layer.name in self._network.quantised
-        code = (layer.kind, _INTEGER_VERSIONS.get(layer.kind, 1) if is_integer else 1)
+        versions = _INTEGER_VERSIONS if layer.name in self._network.quantised else _FLOAT_VERSIONS
+        code = (layer.kind, versions.get(layer.kind, 1))
         if code not in self._codes:
             self._codes.append(code)
         operator.opcodeIndex = self._codes.index(code)
-        operator.builtinOptionsType, operator.builtinOptions = _options(layer)
+        operator.builtinOptionsType, operator.builtinOptions = _options(layer, self._shapes[layer.inputs[0]])
         return operator
 
-    def _add_activation(self, name: str, shape: tuple[int, ...]) -> None:
+    def _add_activation(self, name: str) -> None:
         quantised = self._network.quantised.get(name)
-        self._add_tensor(name, shape, quantised.dtype if quantised else "float32", quantised, buffer=0)
+        self._add_tensor(name, self._shapes[name], quantised.dtype if quantised else "float32", quantised, buffer=0)
 
     def _add_constant(self, name: str, constant: Constant) -> int:
         buffer = _AlignedBuffer()
@@ -140,14 +150,20 @@ def _operator_code(kind: str, version: int) -> Any:  # noqa: ANN401 - the genera
     return code
 
 
-def _options(layer: Layer) -> tuple[int, Any]:
-    """Return which options an operator has, by the schema's number, and the options."""
+def _options(layer: Layer, source: tuple[int, ...]) -> tuple[int, Any]:
+    """Return which options an operator has, by the schema's number, and the options. source: its input's shape."""
     kinds = schema.BuiltinOptions
     match layer.kind:
         case "conv" | "depthwise":
             return _convolution_options(layer)
         case "add":
             number, options = kinds.AddOptions, schema.AddOptionsT()
+            options.fusedActivationFunction = _ACTIVATIONS[layer.activation]
+        case "max_pool":
+            number, options = kinds.Pool2DOptions, schema.Pool2DOptionsT()
+            options.padding = _padding(layer)
+            options.strideH = options.strideW = layer.stride
+            _, options.filterHeight, options.filterWidth, _ = source
         case "mean":
             number, options = kinds.ReducerOptions, schema.ReducerOptionsT()
             options.keepDims = True
@@ -168,9 +184,12 @@ def _convolution_options(layer: Layer) -> tuple[int, Any]:
     else:
         number, options = schema.BuiltinOptions.DepthwiseConv2DOptions, schema.DepthwiseConv2DOptionsT()
         options.depthMultiplier = 1
-    activations = schema.ActivationFunctionType
-    options.fusedActivationFunction = activations.RELU6 if layer.relu6 else activations.NONE
-    options.padding = schema.Padding.SAME
+    options.fusedActivationFunction = _ACTIVATIONS[layer.activation]
+    options.padding = _padding(layer)
     options.strideH = options.strideW = layer.stride
-    options.dilationHFactor = options.dilationWFactor = 1
+    options.dilationHFactor = options.dilationWFactor = layer.dilation
     return number, options
+
+
+def _padding(layer: Layer) -> int:
+    return int(schema.Padding.SAME if layer.same else schema.Padding.VALID)

@@ -1,50 +1,46 @@
-"""EfficientNet-Lite0 as a list of layers, batch norm folded in, and what a TFLite file says about such a list."""
+"""A network as a list of layers, and what a TFLite file says about such a list."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+import math
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     import numpy.typing as npt
 
-INPUT_SIZE: Final = 224
-CLASSES: Final = 1000
-# A pixel p enters the network as (p - 127) / 128: "-mean 127 -stddev 128" of Google's own EfficientNet-Lite.
-INPUT_MEAN: Final = 127
-INPUT_STD: Final = 128
-BATCH_NORM_EPSILON: Final = 1e-3
-IMAGE_SHAPE: Final = (1, INPUT_SIZE, INPUT_SIZE, 3)
-_MEAN_AXES: Final = np.array([1, 2], np.int32)
+    Floats = npt.NDArray[np.float32]
 
-Kind = Literal["conv", "depthwise", "add", "mean", "reshape", "softmax", "quantize"]
+_MEAN_AXES: Final = np.array([1, 2], np.int32)
+_RELU6_RANGE: Final = (0.0, 6.0)
+# 256 levels in steps of 1/256, as TFLite's rules want of softmax.
+_PROBABILITY_RANGE: Final = (0.0, 255 / 256)
+
+Kind = Literal["conv", "depthwise", "add", "mean", "max_pool", "reshape", "softmax", "quantize"]
+Activation = Literal["none", "relu", "relu6"]
 
 
 @dataclass(frozen=True)
-class Block:
-    """One row of the paper's table: a stage of inverted residual blocks."""
+class Input:
+    """The square RGB picture that a network takes. A pixel p enters it as (p - mean) / std."""
 
-    repeats: int
-    kernel: int
-    stride: int
-    expansion: int
-    inputs: int
-    outputs: int
+    size: int
+    mean: float
+    std: float
 
+    @property
+    def shape(self) -> tuple[int, int, int, int]:
+        """Batch first, channels last."""
+        return (1, self.size, self.size, 3)
 
-BLOCKS: Final = (
-    Block(1, 3, 1, 1, 32, 16),
-    Block(2, 3, 2, 6, 16, 24),
-    Block(2, 5, 2, 6, 24, 40),
-    Block(3, 3, 2, 6, 40, 80),
-    Block(3, 5, 1, 6, 80, 112),
-    Block(4, 5, 2, 6, 112, 192),
-    Block(1, 3, 1, 6, 192, 320),
-)
+    @property
+    def zero_point(self) -> int:
+        """The pixel that stands for 0. Where that is half a pixel off, the first bias takes it back."""
+        return math.ceil(self.mean)
 
 
 @dataclass(frozen=True)
@@ -53,21 +49,32 @@ class Layer:
 
     weight: float32, [out, height, width, in] for a convolution, [1, height, width, channels] for a depthwise one,
     which is how TFLite stores them. bias: float32 [out]. shape: of what comes out, batch first, channels last.
+    same: SAME padding, else VALID. probability: what comes out is within [0, 1], and no layer of trained weights.
     """
 
     name: str
     kind: Kind
     inputs: tuple[str, ...]
     shape: tuple[int, ...]
-    weight: npt.NDArray[np.float32] | None = None
-    bias: npt.NDArray[np.float32] | None = None
+    weight: Floats | None = None
+    bias: Floats | None = None
     stride: int = 1
-    relu6: bool = False
+    dilation: int = 1
+    activation: Activation = "none"
+    same: bool = True
+    probability: bool = False
 
     @property
     def channel_axis(self) -> int:
         """The axis of `weight` that counts output channels."""
         return 3 if self.kind == "depthwise" else 0
+
+    @property
+    def known_range(self) -> tuple[float, float] | None:
+        """Lowest and highest value that comes out, where that is clear whatever the photos."""
+        if self.probability:
+            return _PROBABILITY_RANGE
+        return _RELU6_RANGE if self.activation == "relu6" else None
 
 
 @dataclass(frozen=True)
@@ -75,7 +82,7 @@ class Quantised:
     """How integers stand for reals: real = scale * (integer - zero_point). One scale, or one per channel of `axis`."""
 
     dtype: str
-    scale: npt.NDArray[np.float32]
+    scale: Floats
     zero_point: int
     axis: int = 0
 
@@ -90,94 +97,22 @@ class Constant:
 
 @dataclass(frozen=True)
 class Network:
-    """Everything the file says: layers in order, the constants of each, the meaning of every tensor's integers."""
+    """Everything the file says: layers in order, the constants of each, the meaning of every tensor's integers.
+
+    sources: the shapes of the tensors that it is given, by name.
+    """
 
     layers: Sequence[Layer]
-    source: tuple[str, tuple[int, ...]]
+    sources: dict[str, tuple[int, ...]]
     constants: dict[str, tuple[Constant, ...]]
     quantised: dict[str, Quantised]
     description: str
 
 
-@dataclass
-class _Builder:
-    weights: Mapping[str, npt.NDArray[np.float32]]
-    layers: list[Layer] = field(default_factory=list)
-    last: str = "image"
-    side: int = INPUT_SIZE
-
-    def convolution(  # noqa: PLR0913 - the six things that make a convolution
-        self, name: str, weight: str, norm: str, *, stride: int = 1, relu6: bool = True, depthwise: bool = False
-    ) -> None:
-        scale = self.weights[f"{norm}.weight"] / np.sqrt(self.weights[f"{norm}.running_var"] + BATCH_NORM_EPSILON)
-        bias = self.weights[f"{norm}.bias"] - self.weights[f"{norm}.running_mean"] * scale
-        # torch has [out, in, height, width]; a depthwise convolution has in == 1.
-        folded = self.weights[weight] * scale[:, None, None, None]
-        order = (1, 2, 3, 0) if depthwise else (0, 2, 3, 1)
-        self.side = -(-self.side // stride)
-        self.add(
-            Layer(
-                name,
-                "depthwise" if depthwise else "conv",
-                (self.last,),
-                (1, self.side, self.side, len(bias)),
-                np.ascontiguousarray(folded.transpose(order), np.float32),
-                bias.astype(np.float32),
-                stride,
-                relu6,
-            )
-        )
-
-    def add(self, layer: Layer) -> None:
-        self.layers.append(layer)
-        self.last = layer.name
-
-
-def efficientnet_lite0(weights: Mapping[str, npt.NDArray[np.float32]]) -> list[Layer]:
-    """Return the layers in order, from the tensor "image" (float, normalised) to "probabilities" [1, 1000].
-
-    Padding is SAME everywhere. Lite means: no squeeze-and-excite, RELU6, stem and head never scaled.
-
-    The classifier is a 1x1 convolution, not a fully connected layer: the same numbers, but TFLite has per-channel
-    weights for convolutions everywhere (tflite-runtime 2.14 and the Edge TPU too) and for fully connected only lately.
-
-    Raises KeyError when a tensor is missing from `weights`.
-    """
-    net = _Builder(weights)
-    net.convolution("stem", "_conv_stem.weight", "_bn0", stride=2)
-    number = 0
-    for stage in BLOCKS:
-        for repeat in range(stage.repeats):
-            _inverted_residual(net, number, stage if repeat == 0 else replace(stage, stride=1, inputs=stage.outputs))
-            number += 1
-    net.convolution("head", "_conv_head.weight", "_bn1")
-    features = len(weights["_conv_head.weight"])
-    net.add(Layer("pooled", "mean", (net.last,), (1, 1, 1, features)))
-    classifier = np.ascontiguousarray(weights["_fc.weight"][:, None, None, :], np.float32)
-    net.add(Layer("logits", "conv", (net.last,), (1, 1, 1, CLASSES), classifier, weights["_fc.bias"]))
-    net.add(Layer("flat_logits", "reshape", (net.last,), (1, CLASSES)))
-    net.add(Layer("probabilities", "softmax", (net.last,), (1, CLASSES)))
-    return net.layers
-
-
-def _inverted_residual(net: _Builder, number: int, block: Block) -> None:
-    """Add expansion, depthwise and projection, and the shortcut where shapes allow it."""
-    source, name = f"_blocks.{number}", f"block{number}"
-    shortcut = net.last
-    if block.expansion != 1:
-        net.convolution(f"{name}/expand", f"{source}._expand_conv.weight", f"{source}._bn0")
-    net.convolution(
-        f"{name}/depthwise", f"{source}._depthwise_conv.weight", f"{source}._bn1", stride=block.stride, depthwise=True
-    )
-    net.convolution(f"{name}/project", f"{source}._project_conv.weight", f"{source}._bn2", relu6=False)
-    if block.stride == 1 and block.inputs == block.outputs:
-        net.add(Layer(f"{name}/add", "add", (shortcut, net.last), net.layers[-1].shape))
-
-
-def float_network(layers: Sequence[Layer]) -> Network:
+def float_network(layers: Sequence[Layer], picture: Input) -> Network:
     """Return the network that computes in float32, from the normalised tensor "image": the reference."""
     constants = {layer.name: float_constants(layer) for layer in layers}
-    return Network(layers, ("image", IMAGE_SHAPE), constants, {}, "EfficientNet-Lite0, ImageNet-1k, float32")
+    return Network(layers, {"image": picture.shape}, constants, {}, "float32")
 
 
 def float_constants(layer: Layer) -> tuple[Constant, ...]:

@@ -17,10 +17,9 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from base_model.network import Layer
+    from base_model.network import Input, Layer
 
 _VALUES_PER_IMAGE: Final = 1024
-_RELU6_RANGE: Final = (0.0, 6.0)
 # Ends are tried at these parts of the extremes seen: a few clipped outliers cost less than coarse steps for all.
 _PARTS: Final = np.arange(0.4, 1.001, 0.05)
 # Ends are whole sixteenths, so that the last bit of another processor's floats does not change the model.
@@ -39,12 +38,11 @@ class Observed:
     mean_inputs: dict[str, npt.NDArray[np.float64]]
 
 
-def observe(layers: Sequence[Layer], images: Sequence[npt.NDArray[np.uint8]]) -> Observed:
+def observe(layers: Sequence[Layer], picture: Input, images: Sequence[npt.NDArray[np.uint8]]) -> Observed:
     """Run the float network over all images."""
-    runner = Runner(write_model(float_network(layers)), look_inside=True)
-    # RELU6 uses all of its range somewhere, whatever the photos.
-    ranges = {layer.name: _RELU6_RANGE for layer in layers if layer.relu6}
-    values: dict[str, list[npt.NDArray[np.float32]]] = {layer.name: [] for layer in layers if not layer.relu6}
+    runner = Runner(write_model(float_network(layers, picture)), picture, look_inside=True)
+    ranges = {layer.name: layer.known_range for layer in layers if layer.known_range}
+    values: dict[str, list[npt.NDArray[np.float32]]] = {layer.name: [] for layer in layers if layer.name not in ranges}
     extremes = dict.fromkeys(values, (0.0, 0.0))
     sums: dict[str, list[npt.NDArray[np.float64]]] = {layer.name: [] for layer in layers if layer.weight is not None}
     for number, image in enumerate(images):

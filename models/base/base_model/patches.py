@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     Floats = npt.NDArray[np.float64]
 
-# Neighbouring places see nearly the same: 64 of each image tell as much as all 12,544.
+# Neighbouring places see nearly the same: 64 of each image tell as much as all of them.
 _PLACES: Final = 64
 
 
@@ -26,15 +26,16 @@ def sample(tensor: npt.NDArray[np.generic], layer: Layer, image: int, zero_point
     if layer.weight is None:
         raise ValueError(f"{layer.name} has no kernel")
     kernel = layer.weight.shape[1]
+    reach = (kernel - 1) * layer.dilation + 1
     height, width = tensor.shape[:2]
     out_height, out_width = layer.shape[1:3]
     # TFLite's SAME: what is odd goes to the bottom and the right.
-    top = max((out_height - 1) * layer.stride + kernel - height, 0) // 2
-    left = max((out_width - 1) * layer.stride + kernel - width, 0) // 2
-    padded = np.pad(tensor, ((top, kernel), (left, kernel), (0, 0)), constant_values=zero_point)
+    top = max((out_height - 1) * layer.stride + reach - height, 0) // 2 if layer.same else 0
+    left = max((out_width - 1) * layer.stride + reach - width, 0) // 2 if layer.same else 0
+    padded = np.pad(tensor, ((top, reach), (left, reach), (0, 0)), constant_values=zero_point)
     rows, columns = np.divmod(_places(out_height * out_width, image), out_width)
-    down = (rows * layer.stride)[:, None] + np.arange(kernel)
-    along = (columns * layer.stride)[:, None] + np.arange(kernel)
+    taps = np.arange(kernel) * layer.dilation
+    down, along = (rows * layer.stride)[:, None] + taps, (columns * layer.stride)[:, None] + taps
     return padded[down[:, :, None], along[:, None, :]].astype(np.float64) - zero_point
 
 

