@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from edged.camera.geometry import WHOLE, Region, Size
 from edged.errors import ModelError
 from edged.labeling.decode import Choice, LabelSet, class_count, decode
-from edged.labeling.preprocess import Fit, InputRule, prepare
+from edged.labeling.preprocess import Fit, InputRule, look_ahead, prepare
 from edged.labeling.slug import slugs
 
 if TYPE_CHECKING:
@@ -132,6 +132,10 @@ class Classifier:
         inference = self._engine.infer(self._slot, fill)
         labels = decode(inference.scores, inference.spec, plan.labels, plan.choice)
         return Classification(labels, inference.device, spent, inference.seconds)
+
+    def look_ahead(self, picture: Picture, options: LabelOptions, region: Region = WHOLE) -> None:
+        """Have the picture decoded, in the caller's thread, before it is this picture's turn. Raises BadImageError."""
+        look_ahead(picture, self._size, self._plan(options).fit, region)
 
     def _plan(self, options: LabelOptions) -> _Plan:
         plan = self._plans.get(options)

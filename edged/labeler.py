@@ -5,39 +5,40 @@ from edged import ImageLabeler
 with ImageLabeler() as labeler:
     for label in labeler.process("photo.jpg"):
         print(label.text, label.confidence)
+    for outcome in labeler.process_many(paths):  # decodes ahead while the model infers
+        print(outcome.image, outcome.labels, outcome.error)
 """
 
 from __future__ import annotations
 
 import os
-from pathlib import Path
-from typing import TYPE_CHECKING, Literal, Self
+from typing import TYPE_CHECKING, Literal, Self, TypeVar, overload
 
-import numpy as np
-
-from edged.camera.frame import Frame
+from edged.ahead import map_ahead
 from edged.camera.geometry import WHOLE, Region, Rotation
-from edged.camera.jpeg import JpegPicture
-from edged.camera.picture import Order, PackedPicture, Picture, TurnedPicture, YuvPicture
+from edged.camera.picture import TurnedPicture
 from edged.classifier import Classification, Classifier, LabelOptions
-from edged.engine.engine import Engine, EngineOptions
+from edged.engine.engine import Engine, EngineDownError, EngineOptions
 from edged.engine.options import EdgeTpuOptions
-from edged.errors import EdgedError, ModelError, UsageError, WorkerError
+from edged.errors import BadImageError, EdgedError, ModelError, SourceError, UsageError, WorkerError
+from edged.labeling.outcome import Outcome
 from edged.labeling.preprocess import Fit
 from edged.models.package import find_model, open_package
+from edged.picturable import as_picture
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable, Iterator
+    from pathlib import Path
     from types import TracebackType
 
-    from numpy.typing import NDArray
-    from PIL.Image import Image
-
+    from edged.camera.picture import Picture
     from edged.labeling.label import Label, ModelRef
+    from edged.picturable import Picturable
 
-    Picturable = str | os.PathLike[str] | bytes | bytearray | memoryview | Image | NDArray[np.uint8] | Picture | Frame
     Part = Region | tuple[float, float, float, float]
 
+T = TypeVar("T")
+P = TypeVar("P", bound="Picturable")
 
 LOAD_SECONDS = 30.0  # a large model on a worn card
 
@@ -109,8 +110,9 @@ class ImageLabeler:
         """Label one picture.
 
         Args:
-            image: a path; an image file's bytes; a PIL image; an RGB array (height, width, 3) or a grey one
-                (height, width), uint8; a picture such as `YuvPicture`; or a frame.
+            image: a path; an image file's bytes, or the file itself, opened for reading bytes; a PIL image; an RGB
+                array (height, width, 3) or a grey one (height, width), uint8; a picture, such as `yuv_picture` makes
+                of a camera's bytes; or a frame.
             rotation: clockwise degrees that make it upright: 0, 90, 180 or 270.
             region: the part to look at, in fractions of the upright picture: x, y, width, height, or a `Region`.
 
@@ -127,12 +129,71 @@ class ImageLabeler:
 
     def classify(self, image: Picturable, *, rotation: Rotation = 0, region: Part | None = None) -> Classification:
         """As `process`, and says on which device and in what time."""
-        part = WHOLE if region is None else region if isinstance(region, Region) else _region(region)
-        picture = as_picture(image)
-        if rotation not in (0, 90, 180, 270):
-            raise UsageError(f"the rotation is {rotation}; it is 0, 90, 180 or 270")
-        if rotation:
-            picture = TurnedPicture(picture, rotation)
+        return self._classify(_turned(as_picture(image), rotation), _part(region))
+
+    @overload
+    def process_many(
+        self, images: Iterable[P], *, rotation: Rotation = 0, region: Part | None = None, jobs: int | None = None
+    ) -> Iterator[Outcome[P]]: ...
+
+    @overload
+    def process_many(
+        self,
+        images: Iterable[T],
+        *,
+        picture: Callable[[T], Picturable],
+        rotation: Rotation = 0,
+        region: Part | None = None,
+        jobs: int | None = None,
+    ) -> Iterator[Outcome[T]]: ...
+
+    def process_many(
+        self,
+        images: Iterable[T],
+        *,
+        picture: Callable[[T], Picturable] | None = None,
+        rotation: Rotation = 0,
+        region: Part | None = None,
+        jobs: int | None = None,
+    ) -> Iterator[Outcome[T]]:
+        """Label many pictures: files are read and decoded in a few threads while the model infers.
+
+        Args:
+            images: whatever `process` takes; or anything, with `picture` to say what it stands for. Taken as they are
+                needed, never more than twice `jobs` ahead: a generator may be endless.
+            picture: gives an item's picture, or its file; called in one of the threads.
+            rotation: as for `process`.
+            region: as for `process`.
+            jobs: how many threads; None is one for each core, four at most. So many pictures are in memory at once.
+
+        Returns:
+            The outcomes, in the order of the images. What is wrong with one picture is its outcome's `error`, and the
+            next goes on. To stop early, leave the loop: nothing further is begun.
+
+        Raises:
+            UsageError: at once: `jobs` below 1, no such rotation. Later: something that is no picture at all.
+            BadImageError: at once: the region leaves the picture.
+            ModelError: the model's scores are no confidences.
+            EngineDownError: the inference process has died so often that it is started again only after a while.
+        """
+        part, threads = _part(region), _cores() if jobs is None else jobs
+        _check_rotation(rotation)
+        if threads < 1:
+            raise UsageError(f"jobs is {threads}; it is 1 or more")
+
+        def attempt(item: T) -> Outcome[T]:
+            try:
+                found = _turned(as_picture(item if picture is None else picture(item)), rotation)  # type: ignore[arg-type]  # the overloads
+                self._classifier.look_ahead(found, self._options, part)
+                return Outcome(item, self._classify(found, part))
+            except EngineDownError:
+                raise
+            except (BadImageError, SourceError, WorkerError) as error:
+                return Outcome(item, error=error)
+
+        return map_ahead(attempt, images, threads)
+
+    def _classify(self, picture: Picture, part: Region) -> Classification:
         try:
             return self._classifier.classify(picture, self._options, part)
         except WorkerError:  # the next call starts a new worker; whatever ended the first may have been passing
@@ -151,27 +212,24 @@ class ImageLabeler:
         self.close()
 
 
-def as_picture(image: Picturable) -> Picture:  # noqa: PLR0911  one a kind
-    """Whatever a caller has, as a picture. Raises BadImageError."""
-    if isinstance(image, Frame):
-        return image.picture
-    if isinstance(image, PackedPicture | YuvPicture | JpegPicture | TurnedPicture):  # first: Pillow need not be loaded
-        return image
-    if isinstance(image, np.ndarray):
-        return PackedPicture(image, Order.GREY if image.ndim == 2 else Order.RGB)  # noqa: PLR2004  axes
-    from edged.camera import image_file  # noqa: PLC0415  Pillow: arrays and frames do without
+def _cores() -> int:
+    return min(4, len(os.sched_getaffinity(0)))
 
-    if isinstance(image, bytes | bytearray | memoryview):
-        return image_file.parse_picture(bytes(image))
-    if isinstance(image, str | os.PathLike):
-        return image_file.read_picture(Path(image))
-    if isinstance(image, image_file.PillowImage):
-        return image_file.picture_of_pillow(image)
-    if hasattr(image, "render"):  # a caller's own kind of picture
-        return image
-    raise UsageError(
-        f"a {type(image).__name__} is no picture: give a path, a file's bytes, a PIL image, a numpy array or a picture"
-    )
+
+def _check_rotation(rotation: int) -> None:
+    if rotation not in (0, 90, 180, 270):
+        raise UsageError(f"the rotation is {rotation}; it is 0, 90, 180 or 270")
+
+
+def _turned(picture: Picture, rotation: Rotation) -> Picture:
+    _check_rotation(rotation)
+    return TurnedPicture(picture, rotation) if rotation else picture
+
+
+def _part(region: Part | None) -> Region:
+    if region is None:
+        return WHOLE
+    return region if isinstance(region, Region) else _region(region)
 
 
 def _region(fractions: tuple[float, float, float, float]) -> Region:
