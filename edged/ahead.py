@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Generator, Iterable
     from concurrent.futures import Future
 
 T = TypeVar("T")
@@ -16,7 +16,7 @@ R = TypeVar("R")
 AHEAD = 2  # items for each thread: one in hand, one that waits, so that a slow item or a busy caller idles nobody
 
 
-def map_ahead(function: Callable[[T], R], items: Iterable[T], jobs: int) -> Iterator[R]:
+def map_ahead(function: Callable[[T], R], items: Iterable[T], jobs: int) -> Generator[R, None, None]:
     """`function` of every item, in the items' order, in `jobs` threads.
 
     The items are taken in the caller's thread, at most `AHEAD * jobs` whose results have not been asked for. What the

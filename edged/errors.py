@@ -30,6 +30,12 @@ class SidecarError(EdgedError):
     exit_code = 65
 
 
+class UnwritableError(EdgedError):
+    """A file that the user named cannot be written. Recover: another place, or room and rights there."""
+
+    exit_code = 73
+
+
 class ModelError(EdgedError):
     """A model or its package cannot be used. Recover: another model, or a repaired package."""
 

@@ -27,7 +27,7 @@ from edged.models.package import find_model, open_package
 from edged.picturable import as_picture
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Generator, Iterable
     from pathlib import Path
     from types import TracebackType
 
@@ -134,7 +134,7 @@ class ImageLabeler:
     @overload
     def process_many(
         self, images: Iterable[P], *, rotation: Rotation = 0, region: Part | None = None, jobs: int | None = None
-    ) -> Iterator[Outcome[P]]: ...
+    ) -> Generator[Outcome[P], None, None]: ...
 
     @overload
     def process_many(
@@ -145,7 +145,7 @@ class ImageLabeler:
         rotation: Rotation = 0,
         region: Part | None = None,
         jobs: int | None = None,
-    ) -> Iterator[Outcome[T]]: ...
+    ) -> Generator[Outcome[T], None, None]: ...
 
     def process_many(
         self,
@@ -155,7 +155,7 @@ class ImageLabeler:
         rotation: Rotation = 0,
         region: Part | None = None,
         jobs: int | None = None,
-    ) -> Iterator[Outcome[T]]:
+    ) -> Generator[Outcome[T], None, None]:
         """Label many pictures: files are read and decoded in a few threads while the model infers.
 
         Args:
