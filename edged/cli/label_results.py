@@ -14,7 +14,7 @@ from edged.cli.label_output import COLUMNS
 from edged.errors import UnwritableError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
     from typing import TextIO
 
@@ -33,7 +33,7 @@ class _Row:
 
 @dataclass(frozen=True, slots=True)
 class Results:
-    """Where results go; None: to the standard output. `done`: the files that this model has labelled before, by name."""
+    """Where results go, None for the standard output; and the names of the files that are done, by the same model."""
 
     stream: TextIO | None
     done: frozenset[str] = frozenset()
@@ -110,8 +110,8 @@ def _open(path: Path, mode: str) -> TextIO:
     return cast("TextIO", path.open(mode, encoding="utf-8", errors="surrogateescape", newline=""))
 
 
-def _kept(rows: Iterator[_Row | None], digest: str, done: set[str]) -> Iterator[str]:
-    """The lines to keep, a file's at a time. None: the rest was cut off."""
+def _kept(rows: Iterable[_Row | None], digest: str, done: set[str]) -> Iterator[str]:
+    """The lines to keep, a file's at a time. None: the rest was cut off, and may have been of the same file."""
     group: list[_Row] = []
     for row in rows:
         if row is None:
@@ -132,12 +132,11 @@ def _counted(group: list[_Row], digest: str, done: set[str]) -> Iterator[str]:
     yield from (row.line for row in group)
 
 
-def _json_rows(lines: TextIO, path: Path) -> Iterator[_Row | None]:
+def _json_rows(lines: TextIO, path: Path) -> Iterator[_Row]:
     number = 0
     while line := lines.readline(MOST_OF_A_LINE):
         number += 1
-        if not line.endswith("\n"):
-            yield None  # the only line that can: the last
+        if not line.endswith("\n"):  # it was cut, as only the last line can be
             return
         try:
             found = json.loads(line)

@@ -58,7 +58,7 @@ class Sidecar:
             other = base.mark().file
         except SidecarError:
             return base  # whoever wants to write it will be told
-        if other in ("", quote(photo.name)) or not _exists(photo.with_name(os.fsdecode(unquote_to_bytes(other)))):
+        if other in ("", _quoted(photo)) or not _exists(photo.with_name(os.fsdecode(unquote_to_bytes(other)))):
             return base
         if naming is Naming.AUTO:
             return full
@@ -83,7 +83,7 @@ class Sidecar:
         """
         before, status = self._read()
         try:
-            after = put_keywords(before, keywords, model, quote(self.photo.name))
+            after = put_keywords(before, keywords, model, _quoted(self.photo))
         except SidecarError as error:
             raise SidecarError(f"{self.path}: {error}; it is left as it is") from error
         if after == before:
@@ -134,6 +134,10 @@ def _identity(path: Path) -> tuple[int, int, int] | None:
 
 def _kept(status: os.stat_result) -> tuple[int, int, int]:
     return status.st_ino, status.st_size, status.st_mtime_ns
+
+
+def _quoted(photo: Path) -> str:
+    return quote(os.fsencode(photo.name))  # XML cannot hold every file name
 
 
 def _exists(path: Path) -> bool:

@@ -61,15 +61,15 @@ class Mark:
 
 
 def read_mark(data: bytes) -> Mark:
-    """What edged has said in a packet before. Raises SidecarError, as `scan` does."""
-    return _mark(scan(data))
+    """What edged has said in a packet before; an empty file is no packet yet. Raises SidecarError, as `scan` does."""
+    return _mark(scan(data)) if data else Mark()
 
 
 def put_keywords(data: bytes | None, keywords: Iterable[str], model: str, file: str = "") -> bytes:
     """A packet with these keywords of ours, in place of those that were ours before.
 
     Args:
-        data: the packet; None: a new one.
+        data: the packet; None, or nothing in it: a new one.
         keywords: label texts, best first.
         model: the digest of the model that saw them.
         file: the photo's file name, percent-encoded.

@@ -115,6 +115,8 @@ class _Scanner:
         self._parser.CharacterDataHandler = self._characters
 
     def packet(self) -> Packet:
+        if b"\0" in self._data:  # expat would read UTF-16 all the same, by its first bytes
+            raise SidecarError("not XMP in UTF-8 (there are zero bytes in it)")
         try:
             self._parser.Parse(self._data, True)  # noqa: FBT003  expat's own signature
         except expat.ExpatError as error:
