@@ -100,18 +100,19 @@ def test_sidecars_are_named_as_they_are_asked_for(model: Path, photos: Path) -> 
 def test_full_disk_ends_it_at_once_with_73(model: Path, photos: Path) -> None:
     for name in ("a.png", "b.png", "c.png"):
         (photos / name).write_bytes(RED)
-    (photos / "b.xmp").write_text(sidecars.LIGHTROOM)
+    large = sidecars.LIGHTROOM.replace("<rdf:li>0, 0</rdf:li>", "<rdf:li>0, 0</rdf:li>" * 300_000)
+    (photos / "b.xmp").write_text(large)
     script = (
         "import resource, signal, sys; signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
-        "resource.setrlimit(resource.RLIMIT_FSIZE, (2000, resource.RLIM_INFINITY))\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (4_000_000, resource.RLIM_INFINITY))\n"
         "from edged.cli.entry import main; sys.exit(main())"
     )
-    words = command("--model", model, "--xmp", "--output", photos / "r", "--csv", photos)
+    words = command("--model", model, "--xmp", photos)
     done = subprocess.run([words[0], "-c", script, *words[3:]], check=False, capture_output=True, cwd=ROOT, timeout=60)
     assert done.returncode == 73
     assert b"edged: cannot write: File too large" in done.stderr
     assert keywords(photos / "a.png")
-    assert (photos / "b.xmp").read_bytes() == sidecars.LIGHTROOM.encode()
+    assert (photos / "b.xmp").read_bytes() == large.encode()
     assert not (photos / "c.png.xmp").exists()
 
 
