@@ -2,27 +2,24 @@
 
 from __future__ import annotations
 
-import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from edged.camera.geometry import WHOLE, Region, Size
 from edged.errors import ModelError
-from edged.labeling.decode import Choice, LabelSet, class_count, decode
-from edged.labeling.preprocess import Fit, InputRule, look_ahead, prepare
-from edged.labeling.slug import slugs
+from edged.labeling.decode import Choice, decode, merge
+from edged.labeling.preprocess import look_ahead
+from edged.labeling.vocabulary import Candidates, Detail, Vocabulary, vocabularies
+from edged.loaded_member import LoadedMember
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
+    from collections.abc import Collection
 
     from edged.camera.picture import Picture
     from edged.engine.engine import Engine
-    from edged.engine.worker.wire import TensorSpec
     from edged.labeling.label import Label, ModelRef
-    from edged.models.package import Member, Package
-
-EDGE_TPU_OPERATOR = "edgetpu-custom-op"  # what the Edge TPU's compiler leaves of a model
+    from edged.labeling.preprocess import Fit
+    from edged.models.member import Member, Package
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +31,7 @@ class LabelOptions:
         max_results: at most so many labels.
         allow, deny: label texts or slugs.
         fit: how the picture becomes the model's shape; None is the model's own.
+        detail: everyday words, the model's own classes, or both.
     """
 
     threshold: float | None = None
@@ -41,11 +39,15 @@ class LabelOptions:
     allow: frozenset[str] = frozenset()
     deny: frozenset[str] = frozenset()
     fit: Fit | None = None
+    detail: Detail = Detail.BOTH
 
 
 @dataclass(frozen=True, slots=True)
 class Classification:
-    """The labels of one picture, best first, and where the time went (seconds)."""
+    """The labels of one picture, best first, and where the time went (seconds, of all members together).
+
+    `device` is `edgetpu` where one of the members ran there.
+    """
 
     labels: tuple[Label, ...]
     device: str
@@ -55,118 +57,127 @@ class Classification:
 
 @dataclass(frozen=True, slots=True)
 class _Plan:
-    """What one camera's options mean for this model. The input's rule is found at the first frame of each device."""
+    """What one camera's options mean for one member."""
 
+    member: LoadedMember
     fit: Fit
-    labels: LabelSet
+    rows: Candidates
     choice: Choice
-    rules: dict[TensorSpec, InputRule] = field(default_factory=dict)
 
 
 class Classifier:
-    """The first member of a package, loaded into an engine.
+    """The members of a package, or those of them that are named, loaded into an engine.
 
     Raises:
-        ModelError: the file cannot be loaded, or is not an image classifier with these labels.
-        WorkerError: the worker died over the file.
+        ModelError: a file cannot be loaded, or is not an image classifier with these labels, or its scores are known to
+            be no confidences; or the package has no member of that name.
+        WorkerError: the worker died over a file.
     """
 
-    def __init__(self, engine: Engine, package: Package) -> None:
+    def __init__(self, engine: Engine, package: Package, members: Collection[str] | None = None) -> None:
         self.ref: ModelRef = package.ref
-        self._engine = engine
-        self._member: Member = package.members[0]
-        self._plans: dict[LabelOptions, _Plan] = {}
+        self._plans: dict[LabelOptions, tuple[_Plan, ...]] = {}
+        self._members: list[LoadedMember] = []
         try:
-            self._slot = engine.load(self._member.cpu, self._member.edgetpu)
-            inputs, outputs = engine.spec(self._slot)
-        except ModelError as error:
-            raise ModelError(f"{self._member.file}: {_cure(str(error))}") from error
-        try:
-            spec = _single(inputs, "input")
-            self._texts = _texts(self._member, class_count(_single(outputs, "output")))
-            self._slugs = slugs(self._texts)
-            self._size = InputRule.of(spec, self._member.normalisation, self._member.fit).size
-            self._plan(LabelOptions())
-        except ModelError as error:
-            engine.unload(self._slot)
-            raise ModelError(f"{self._member.file}: {error}") from error
+            for member in choose(package, members):
+                self._members.append(LoadedMember(engine, member))
+        except BaseException:
+            for loaded in self._members:
+                loaded.unload()
+            raise
+        vocabulary = [(loaded.member.name, loaded.texts, loaded.member.groups) for loaded in self._members]
+        self._vocabularies: tuple[Vocabulary, ...] = vocabularies(vocabulary, first=package.members[0].name)
+
+    @property
+    def slots(self) -> tuple[int, ...]:
+        """Where the engine holds the members."""
+        return tuple(loaded.slot for loaded in self._members)
 
     @property
     def slot(self) -> int:
-        """Where the engine holds the model."""
-        return self._slot
+        """Where the engine holds the first member."""
+        return self._members[0].slot
 
     @property
     def size(self) -> Size:
-        """Width and height of the pictures that the model takes."""
-        return self._size
+        """Width and height of the pictures that the first member takes."""
+        return self._members[0].size
+
+    @property
+    def slugs(self) -> dict[str, str]:
+        """Every text that a label may have, members in their order and classes before groups, with its slug."""
+        slugs: dict[str, str] = {}
+        for words in self._vocabularies:
+            for word in words.words:
+                slugs.setdefault(word.text, word.slug)
+        return slugs
 
     @property
     def texts(self) -> tuple[str, ...]:
-        """The labels by class index."""
-        return self._texts
+        """Every text that a label may have."""
+        return tuple(self.slugs)
 
     def unknown_names(self, names: frozenset[str]) -> list[str]:
         """Those of an allow or deny list that are no label of this model: a warning's worth."""
-        return sorted(names - set(self._texts) - set(self._slugs))
+        words = [word for words in self._vocabularies for word in words.words]
+        return sorted(names - {word.text for word in words} - {word.slug for word in words})
 
     def classify(self, picture: Picture, options: LabelOptions, region: Region = WHOLE) -> Classification:
-        """Label one picture.
+        """Label one picture: every member looks at it, one after the other, and equal texts become one label.
 
         Raises:
             BadImageError: the picture is damaged.
+            ModelError: a model's scores are no confidences.
             WorkerError: see `Engine.infer`.
         """
-        plan = self._plan(options)
-        spent = 0.0
+        labels: list[Label] = []
+        device = "cpu"
+        preprocess = inference = 0.0
+        for plan in self._plan(options):
+            confidences, done, spent = plan.member.infer(picture, plan.fit, region)
+            labels += decode(confidences, plan.rows, plan.choice)
+            preprocess += spent
+            inference += done.seconds
+            if done.device == "edgetpu":
+                device = done.device
+        return Classification(merge(labels, options.max_results), device, preprocess, inference)
 
-        def fill(tensor: NDArray[np.generic], spec: TensorSpec) -> None:
-            nonlocal spent
-            start = time.perf_counter()
-            rule = plan.rules.get(spec)
-            if rule is None:
-                rule = plan.rules[spec] = InputRule.of(spec, self._member.normalisation, plan.fit)
-            prepare(picture, rule, tensor, region)
-            spent = time.perf_counter() - start
-
-        inference = self._engine.infer(self._slot, fill)
-        labels = decode(inference.scores, inference.spec, plan.labels, plan.choice)
-        return Classification(labels, inference.device, spent, inference.seconds)
+    def unload(self) -> None:
+        """Have the engine forget the members."""
+        for loaded in self._members:
+            loaded.unload()
 
     def look_ahead(self, picture: Picture, options: LabelOptions, region: Region = WHOLE) -> None:
         """Have the picture decoded, in the caller's thread, before it is this picture's turn. Raises BadImageError."""
-        look_ahead(picture, self._size, self._plan(options).fit, region)
+        for plan in self._plan(options):
+            look_ahead(picture, plan.member.size, plan.fit, region)
 
-    def _plan(self, options: LabelOptions) -> _Plan:
-        plan = self._plans.get(options)
-        if plan is None:
-            threshold = self._member.threshold if options.threshold is None else options.threshold
-            choice = Choice(threshold, options.max_results, options.allow, options.deny)
-            labels = LabelSet.of(self._texts, self._slugs, choice)
-            plan = self._plans[options] = _Plan(options.fit or self._member.fit, labels, choice)
-        return plan
-
-
-def _cure(reason: str) -> str:
-    """What to do about a file that the runtime refuses, where that can be known."""
-    if EDGE_TPU_OPERATOR in reason:
-        why = reason.partition(f"({EDGE_TPU_OPERATOR}), and ")[2]
-        return (
-            "compiled for the Edge TPU, cannot run on the CPU: give the .tflite that it was compiled from"
-            f" (the one that is not called *_edgetpu){f'; {why}' if why else ''}"
-        )
-    return " ".join(reason.split())
+    def _plan(self, options: LabelOptions) -> tuple[_Plan, ...]:
+        plans = self._plans.get(options)
+        if plans is None:
+            pairs = zip(self._members, self._vocabularies, strict=True)
+            plans = self._plans[options] = tuple(_planned(loaded, words, options) for loaded, words in pairs)
+        return plans
 
 
-def _single(specs: tuple[TensorSpec, ...], what: str) -> TensorSpec:
-    if len(specs) != 1:
-        raise ModelError(f"the model has {len(specs)} {what}s; an image classifier has one")
-    return specs[0]
+def choose(package: Package, members: Collection[str] | None) -> tuple[Member, ...]:
+    """The members of a package that are named, in the package's order; None: all.
+
+    Raises:
+        ModelError: it has none of such a name, or none is named.
+    """
+    if members is None:
+        return package.members
+    known = [member.name for member in package.members]
+    unknown = sorted(set(members) - set(known))
+    if unknown or not members:
+        what = f"has no member {', '.join(unknown)}" if unknown else "is to run none of its members"
+        raise ModelError(f"the model {package.ref.name} {what}; it has {', '.join(known)}")
+    return tuple(member for member in package.members if member.name in members)
 
 
-def _texts(member: Member, classes: int) -> tuple[str, ...]:
-    if not member.labels:
-        return tuple(str(index) for index in range(classes))
-    if len(member.labels) != classes:
-        raise ModelError(f"the model has {classes} classes and its label file {len(member.labels)} lines")
-    return member.labels
+def _planned(loaded: LoadedMember, words: Vocabulary, options: LabelOptions) -> _Plan:
+    member = loaded.member
+    threshold = member.threshold if options.threshold is None else options.threshold
+    choice = Choice(threshold, options.max_results, options.allow, options.deny, options.detail)
+    return _Plan(loaded, options.fit or member.fit, choice.candidates(words), choice)

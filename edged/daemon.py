@@ -86,7 +86,7 @@ async def serve(  # noqa: PLR0915  one part after the other, as they are started
         engine = Engine(_engine_options(config), on_change=wake)
         parts.callback(engine.close)
         engine.start()  # its runtime is imported while everything else is set up
-        package = open_package(_model_path(config))
+        package = open_package(_model_path(config), locale=config.model.locale)
         if config.mqtt.embedded:
             broker = await parts.enter_async_context(EmbeddedBroker(config.mqtt.port))
             config = _with_broker(config, broker.port)
@@ -111,7 +111,7 @@ async def serve(  # noqa: PLR0915  one part after the other, as they are started
                 show(result, frame)
 
         def load() -> Classifier | None:
-            classifier = _load(engine, package, lambda: progress.beat(PIPELINE))
+            classifier = _load(engine, package, config.model.members, lambda: progress.beat(PIPELINE))
             if classifier is not None:
                 fleet.want(classifier.size)
                 warn_of_unknown_labels(classifier, config.cameras)
@@ -142,12 +142,14 @@ async def serve(  # noqa: PLR0915  one part after the other, as they are started
                 await stopping.wait()
 
 
-def _load(engine: Engine, package: Package, beat: Callable[[], None]) -> Classifier | None:
+def _load(
+    engine: Engine, package: Package, members: tuple[str, ...] | None, beat: Callable[[], None]
+) -> Classifier | None:
     """Load the model, however often the worker dies over it. None when the engine is closed meanwhile."""
     while not engine.closed:
         beat()
         try:
-            return Classifier(engine, package)
+            return Classifier(engine, package, members)
         except EngineDownError as error:
             time.sleep(min(error.retry_in, LOAD_PAUSE_SECONDS))
         except WorkerError as error:

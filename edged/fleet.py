@@ -12,6 +12,7 @@ from edged.camera.geometry import Region, Size
 from edged.camera.source import SourceOptions, WantedSize
 from edged.classifier import LabelOptions
 from edged.config import redact
+from edged.labeling.vocabulary import Detail
 from edged.motion import MotionOptions
 from edged.pipeline import View
 
@@ -129,6 +130,12 @@ def views(cameras: Mapping[str, CameraConfig]) -> dict[str, View]:
 
 def _view(camera: CameraConfig) -> View:
     labels = camera.labels
-    options = LabelOptions(labels.threshold, labels.max_results, frozenset(labels.allow), frozenset(labels.deny))
+    options = LabelOptions(
+        threshold=labels.threshold,
+        max_results=labels.max_results,
+        allow=frozenset(labels.allow),
+        deny=frozenset(labels.deny),
+        detail=Detail(labels.detail),
+    )
     motion = MotionOptions(camera.motion.threshold, camera.motion.max_interval)
     return View(Region(*camera.region), options, motion)

@@ -21,13 +21,17 @@ from edged.classifier import Classification, Classifier, LabelOptions
 from edged.engine.engine import Engine, EngineDownError, EngineOptions
 from edged.engine.options import EdgeTpuOptions
 from edged.errors import BadImageError, EdgedError, ModelError, SourceError, UsageError, WorkerError
+from edged.labeling.activation import Activation
 from edged.labeling.outcome import Outcome
 from edged.labeling.preprocess import Fit
-from edged.models.package import find_model, open_package
+from edged.labeling.vocabulary import Detail
+from edged.models.metadata import DEFAULT_LOCALE
+from edged.models.package import find_model
+from edged.models.prove import open_proved
 from edged.picturable import as_picture
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterable
+    from collections.abc import Callable, Collection, Generator, Iterable
     from pathlib import Path
     from types import TracebackType
 
@@ -46,7 +50,8 @@ LOAD_SECONDS = 30.0  # a large model on a worn card
 class ImageLabeler:
     """A model, ready to label pictures. Thread-safe; use it as a context manager, or call `close`.
 
-    Inference runs in a process of its own: a model that crashes it costs a picture, not the caller.
+    Inference runs in a process of its own: a model that crashes it costs a picture, not the caller. A model other than
+    the base model is opened and tried out in a throw-away process first, once: it takes a second or two.
 
     Args:
         model: `base`, a package's folder or a `.tflite` file.
@@ -55,14 +60,19 @@ class ImageLabeler:
         allow: texts or slugs of the only labels wanted; empty means all.
         deny: texts or slugs of labels that are not wanted.
         fit: how a picture becomes the model's shape; None is the model's own (the whole picture, stretched).
+        detail: `everyday` words such as "Bird", the model's own `fine` classes, or `both`.
+        locale: the language of labels that a model has in several.
+        members: names of those of the package's models that are to run; None is all of them.
+        activation: `softmax`, `sigmoid` or `none`: what is still to be applied to the output of a model that does not
+            say it itself; without effect on others.
         threads: threads of one inference; None takes all cores but one, three at most.
         device: `auto` infers on the CPU until the Edge TPU is ready, where there is one; `edgetpu` waits for it.
         edgetpu: its library and device, where they are not the usual ones.
 
     Raises:
         ModelError: the model is missing, damaged, no image classifier, or crashes or hangs the inference process.
-        UsageError: `max_results` or `threads` below 1, a threshold outside [0, 1], an unknown `fit`, or both `allow`
-            and `deny`.
+        UsageError: `max_results` or `threads` below 1, a threshold outside [0, 1], an unknown `fit`, `detail` or
+            `activation`, or both `allow` and `deny`.
         WorkerError: the inference process cannot be started.
     """
 
@@ -75,21 +85,28 @@ class ImageLabeler:
         allow: Iterable[str] = (),
         deny: Iterable[str] = (),
         fit: Fit | str | None = None,
+        detail: Detail | str = Detail.BOTH,
+        locale: str = DEFAULT_LOCALE,
+        members: Iterable[str] | None = None,
+        activation: Activation | str | None = None,
         threads: int | None = None,
         device: Literal["auto", "edgetpu", "cpu"] = "auto",
         edgetpu: EdgeTpuOptions | None = None,
     ) -> None:
-        self._options = _options(confidence_threshold, max_results, frozenset(allow), frozenset(deny), fit)
+        lists = (_names(allow, "allow"), _names(deny, "deny"))
+        self._options = _options(confidence_threshold, max_results, *lists, fit, detail)
+        chosen = None if members is None else _names(members, "members")
         if threads is not None and threads < 1:
             raise UsageError(f"threads is {threads}; it is 1 or more")
         path = find_model(str(model))
-        package = open_package(path)
+        wanted = None if activation is None else _activation(activation)
+        package = open_proved(path, locale=locale, activation=wanted)
         options = EngineOptions(
             threads=threads, load_deadline=LOAD_SECONDS, device=device, edgetpu=edgetpu or EdgeTpuOptions()
         )
         self._engine = Engine(options)
         try:
-            self._classifier = Classifier(self._engine, package)
+            self._classifier = Classifier(self._engine, package, chosen)
             if device == "edgetpu":
                 self._engine.settle()
         except WorkerError as error:
@@ -105,6 +122,10 @@ class ImageLabeler:
     def model(self) -> ModelRef:
         """The model's name, version and digest."""
         return self._classifier.ref
+
+    def unknown_names(self, names: Collection[str]) -> list[str]:
+        """Those of an allow or deny list that are no label of this model, by text or slug: worth a warning."""
+        return self._classifier.unknown_names(frozenset(names))
 
     def process(self, image: Picturable, *, rotation: Rotation = 0, region: Part | None = None) -> list[Label]:
         """Label one picture.
@@ -240,8 +261,25 @@ def _region(fractions: tuple[float, float, float, float]) -> Region:
     return Region(x, y, width, height)
 
 
-def _options(
-    threshold: float | None, max_results: int, allow: frozenset[str], deny: frozenset[str], fit: str | None
+def _names(names: Iterable[str], what: str) -> frozenset[str]:
+    if isinstance(names, str):  # its letters would be taken for names
+        raise UsageError(f"{what} is {names!r}; it is a list, such as [{names!r}]")
+    return frozenset(names)
+
+
+def _activation(name: str) -> Activation:
+    if name not in tuple(Activation):
+        raise UsageError(f"activation is {name!r}; it is {', '.join(Activation)}")
+    return Activation(name)
+
+
+def _options(  # noqa: PLR0913, PLR0917  see `ImageLabeler`
+    threshold: float | None,
+    max_results: int,
+    allow: frozenset[str],
+    deny: frozenset[str],
+    fit: str | None,
+    detail: str,
 ) -> LabelOptions:
     if max_results < 1:
         raise UsageError(f"max_results is {max_results}; it is 1 or more")
@@ -251,4 +289,6 @@ def _options(
         raise UsageError("give labels to allow or labels to deny, not both")
     if fit is not None and fit not in tuple(Fit):
         raise UsageError(f"fit is {fit!r}; it is {', '.join(Fit)}")
-    return LabelOptions(threshold, max_results, allow, deny, None if fit is None else Fit(fit))
+    if detail not in tuple(Detail):
+        raise UsageError(f"detail is {detail!r}; it is {', '.join(Detail)}")
+    return LabelOptions(threshold, max_results, allow, deny, None if fit is None else Fit(fit), Detail(detail))

@@ -6,7 +6,7 @@ import io
 import itertools
 import threading
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -14,6 +14,7 @@ from support.models import TinyModel, tiny_model, write_package
 from support.pictures import encoded, noise
 
 from edged import ImageLabeler
+from edged.camera.geometry import WHOLE
 from edged.camera.picture import PackedPicture
 from edged.errors import BadImageError, ModelError, SourceError, UsageError, WorkerError
 
@@ -35,7 +36,7 @@ def red(value: int) -> Pixels:
 
 
 def test_outcomes_are_in_the_order_of_the_pictures_and_name_them(labeler: ImageLabeler) -> None:
-    images = [encoded(red(value), "JPEG", quality=100) if value % 2 else red(value) for value in range(200)]
+    images: list[Any] = [encoded(red(value), "JPEG", quality=100) if value % 2 else red(value) for value in range(200)]
     outcomes = list(labeler.process_many(images, jobs=4))
     assert [outcome.image is image for outcome, image in zip(outcomes, images, strict=True)] == [True] * 200
     assert [round(outcome.labels[0].confidence * 255) for outcome in outcomes] == list(range(200))
@@ -86,9 +87,6 @@ class Counted(PackedPicture):
             Counted.alive += 1
             Counted.most = max(Counted.most, Counted.alive)
 
-    def render(self, size: Size, region: Region, out: Pixels | None = None) -> Pixels:  # type: ignore[override]  # always given
-        return super().render(size, region, out)
-
     def __del__(self) -> None:
         with self.lock:
             Counted.alive -= 1
@@ -116,7 +114,7 @@ def test_next_picture_is_decoded_while_the_worker_infers(labeler: ImageLabeler) 
     passed = threading.Event()
 
     class Slow(Counted):
-        def render(self, size: Size, region: Region, out: Pixels | None = None) -> Pixels:
+        def render(self, size: Size, region: Region = WHOLE, out: Pixels | None = None) -> Pixels:
             assert passed.wait(10)
             return super().render(size, region, out)
 
@@ -124,7 +122,12 @@ def test_next_picture_is_decoded_while_the_worker_infers(labeler: ImageLabeler) 
         return Slow() if number == 0 else PackedPicture(red(number))
 
     outcomes = labeler.process_many(range(2), picture=picture, jobs=2)
-    threading.Thread(target=lambda: (labeler.process(red(1)), passed.set())).start()
+
+    def pass_by() -> None:
+        labeler.process(red(1))
+        passed.set()
+
+    threading.Thread(target=pass_by).start()
     assert [outcome.error for outcome in outcomes] == [None, None]
 
 

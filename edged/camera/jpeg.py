@@ -18,6 +18,7 @@ _HARMLESS: Final = "extraneous bytes before marker"  # many cameras pad; the pic
 
 
 _SCAN: Final = b"\xff\xda"  # the marker that begins a scan (ITU-T T.81, B.1.1.3); a thumbnail within counts too
+MOST_KEPT: Final = 2  # decoded pictures of one frame, for models of different sizes
 MOST_SCANS: Final = 64  # programs write about ten; each further one costs the decoder a walk over the whole picture
 A_FRAME: Final = "the picture"  # that has no name, as it comes from a camera
 
@@ -77,15 +78,24 @@ class JpegPicture:
 
     @cached_property
     def _cache(self) -> dict[Size, PackedPicture]:
-        return {}  # the last decoded: the models of one package ask for the same frame
+        return {}  # what was asked for last: the models of one package ask for the same frame
 
     def _decoded(self, least: Size) -> PackedPicture:
-        picture = self._cache.get(least)
+        picture = self._cached(least)
         if picture is None:
             picture = PackedPicture(self._decode(least, "RGB"))
-            self._cache.clear()
+            if len(self._cache) >= MOST_KEPT:
+                self._cache.clear()
             self._cache[least] = picture
         return picture
+
+    def _cached(self, least: Size) -> PackedPicture | None:
+        """What the decoder would give again: its smallest picture for a lesser wish, if that is large enough here."""
+        for wish, picture in list(self._cache.items()):
+            have = picture.size
+            if wish.width <= least.width <= have.width and wish.height <= least.height <= have.height:
+                return picture
+        return None
 
     def _decode(self, least: Size, colours: Literal["RGB", "GRAY"], *, strict: bool = True) -> Pixels:
         try:

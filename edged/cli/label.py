@@ -13,6 +13,7 @@ from edged.cli.label_words import DESCRIPTION, EPILOG, add_words
 from edged.cli.output import CANNOT_WRITE, WRITE_ERRORS
 from edged.cli.words import add_command
 from edged.errors import BadImageError, SidecarError, UsageError
+from edged.text import printable
 
 if TYPE_CHECKING:
     import argparse
@@ -51,9 +52,15 @@ def run(args: argparse.Namespace) -> int:
         allow=args.allow,
         deny=args.deny,
         fit=args.fit,
+        detail=args.detail,
+        locale=args.locale,
+        members=args.member,
+        activation=args.activation,
         threads=args.threads,
         device=args.device,
     )
+    for name in labeler.unknown_names({*args.allow, *args.deny}):
+        print(f"edged: no label of this model: {printable(name)}", file=sys.stderr)
     with interruptible(), labeler:
         return _label_all(args, labeler)
 

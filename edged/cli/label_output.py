@@ -41,7 +41,7 @@ class JsonLines:
 
     def labels(self, piece: Piece, done: Classification) -> None:
         """See `Printer`."""
-        labels = [_as_json(label) for label in done.labels]
+        labels = [label.to_plain() for label in done.labels]
         timing = {"preprocess": round(done.preprocess * 1000, 3), "inference": round(done.inference * 1000, 3)}
         self._line(piece, {"labels": labels, "model": self._model, "device": done.device, "timing_ms": timing})
 
@@ -109,10 +109,6 @@ class Table:
 def named(file: Path, reason: str) -> str:
     """The reason, with the file's name before it where it is not in it."""
     return reason if str(file) in reason else f"{file}: {reason}"
-
-
-def _as_json(label: Label) -> dict[str, object]:
-    return {"text": label.text, "confidence": round(label.confidence, 4), "index": label.index}
 
 
 def _shown(label: Label) -> str:

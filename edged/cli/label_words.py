@@ -64,6 +64,23 @@ def _add_model(parser: argparse.ArgumentParser) -> None:
         help="least confidence, 0 to 1 (default: the model's own)",
     )
     group.add_argument(
+        "--detail",
+        choices=("everyday", "fine", "both"),
+        default="both",
+        help='words such as "Bird", the model\'s own classes, or both (%(default)s)',
+    )
+    group.add_argument(
+        "--locale", default="en", metavar="L", help="the language, where a model has several (%(default)s)"
+    )
+    group.add_argument(
+        "--member", action="append", metavar="NAME", help="only this one of the package's models; may be given again"
+    )
+    group.add_argument(
+        "--activation",
+        choices=("softmax", "sigmoid", "none"),
+        help="what is still to be applied to the scores of a model that does not say it itself",
+    )
+    group.add_argument(
         "--allow", action="append", default=[], metavar="LABEL", help="only this label; may be given again"
     )
     group.add_argument(

@@ -29,6 +29,11 @@ from edged.config.wording import allowed, problem
 MACHINE_ID = Path("/etc/machine-id")
 
 Switch = Annotated[bool, allowed("true or false")]
+Locale = Annotated[
+    str,
+    Field(pattern=r"^[A-Za-z0-9]{1,8}([-_][A-Za-z0-9]{1,8}){0,3}$"),
+    allowed("a language, such as en, de or pt-BR"),
+]
 Names = Annotated[tuple[ModelName, ...], Field(min_length=1), allowed("a list of model names, or null")]
 
 
@@ -51,6 +56,8 @@ class ModelConfig(Section):
     """Which of the registry's channels updates come from."""
     members: Names | None = None
     """Which of the package's models run; null: all of them."""
+    locale: Locale = "en"
+    """The language of labels that a model has in several."""
     path: FilePath | None = None
     """A .tflite file or a package's folder, in place of `name`."""
 

@@ -16,10 +16,8 @@ UNBUILT: Final = (
     "web",
     "home_assistant",
     "model.channel",
-    "model.members",
     "cameras.*.presence",
     "cameras.*.image",
-    "cameras.*.labels.detail",
 )
 """Keys without effect. An issue that builds one takes it out of here."""
 

@@ -14,14 +14,27 @@ class Label:
     """One thing that the model sees.
 
     Attributes:
-        text: what it is called, as the model's label file says.
+        text: what it is called, as the model's label file says, or its groups.
         confidence: in [0, 1].
-        index: the class in the model's output.
+        index: the class in the model's output; for a group, its most probable class.
+        member: which of the package's models sees it; None for the first.
     """
 
     text: str
     confidence: float
     index: int
+    member: str | None = None
+
+    def to_plain(self) -> dict[str, str | float | int]:
+        """As it is in JSON: the confidence with four decimals, the member only where there is one."""
+        plain: dict[str, str | float | int] = {
+            "text": self.text,
+            "confidence": round(self.confidence, 4),
+            "index": self.index,
+        }
+        if self.member is not None:
+            plain["member"] = self.member
+        return plain
 
 
 @dataclass(frozen=True, slots=True)

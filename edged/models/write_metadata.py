@@ -19,12 +19,13 @@ from edged.errors import ModelError
 from edged.models import metadata as schema
 from edged.models.flatbuffer import Node, Number, Place, Reals, Table, Value, write
 from edged.models.labels import check_count
-from edged.models.metadata import ColourSpace, Content, FileKind, ModelMetadata, ScoreCalibration, Transformation
+from edged.models.metadata import ColourSpace, Content, FileKind, ModelMetadata
 from edged.models.tflite_file import IDENTIFIER, METADATA, TfliteFile, inspect
 
 if TYPE_CHECKING:
     from enum import StrEnum
 
+    from edged.labeling.calibration import ScoreCalibration, Transformation
     from edged.labeling.preprocess import Normalisation
 
 _ALIGNMENT: Final = 64  # whatever a model's weights are aligned to in their file, they still are

@@ -55,11 +55,7 @@ def label_payload(result: Result) -> bytes:
     A label whose confidence is not a finite number is left out, as nothing can be done with it; a time that is not
     finite is null. So NaN, which is not JSON, never gets out.
     """
-    labels = [
-        {"text": label.text, "confidence": round(label.confidence, 4), "index": label.index}
-        for label in result.labels
-        if math.isfinite(label.confidence)
-    ]
+    labels = [label.to_plain() for label in result.labels if math.isfinite(label.confidence)]
     return _json(
         {
             "schema": SCHEMA,

@@ -166,7 +166,7 @@ def test_wrong_calls_end_at_once_with_what_is_wrong(photos: Path, words: list[st
     ("data", "said"),
     [
         (b"", "not a TensorFlow Lite model (empty)"),
-        (tiny_model()[:300], "cannot be loaded"),
+        (tiny_model()[:300], "m.tflite: damaged"),
         (tiny_model(TinyModel(dtype="float32")), "TFLite Metadata (NormalizationOptions) or in model.yaml"),
         (tiny_model(TinyModel(inputs=2)), "the model has 2 inputs"),
         (tiny_model(TinyModel(custom="edgetpu-custom-op")), "compiled for the Edge TPU, cannot run on the CPU"),

@@ -47,7 +47,7 @@ def test_defaults_are_those_of_the_contract() -> None:
             "transport": "tcp",
             "keepalive": 15.0,
         },
-        "model": {"name": "base", "channel": "stable", "members": None, "path": None},
+        "model": {"name": "base", "channel": "stable", "members": None, "locale": "en", "path": None},
         "inference": {
             "device": "auto",
             "threads": "auto",
@@ -307,8 +307,6 @@ home_assistant: {discovery: true}
     )
     assert [sentence.partition(":")[0] for sentence in unbuilt(config)] == [
         "model.channel",
-        "model.members",
-        "cameras.porch.labels.detail",
         "cameras.porch.image",
         "cameras.porch.presence",
         "registry",

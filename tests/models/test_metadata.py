@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from support.models import TinyModel, tiny_model
 
 from edged.errors import ModelError
+from edged.labeling.calibration import ScoreCalibration, Sigmoid, Transformation, calibrate
 from edged.labeling.preprocess import Normalisation
 from edged.models.flatbuffer import Node, Number, Reals, Value, write
 from edged.models.metadata import (
@@ -21,12 +22,8 @@ from edged.models.metadata import (
     Content,
     FileKind,
     ModelMetadata,
-    ScoreCalibration,
-    Sigmoid,
     TensorGroup,
     TensorMetadata,
-    Transformation,
-    calibrate,
     read_metadata,
 )
 from edged.models.tflite_file import PackedFile, TfliteFile, inspect

@@ -155,7 +155,7 @@ def test_manifest_that_is_not_one_is_refused_with_the_key(tmp_path: Path, manife
         ({"treshold": 0.5}, "members.0.treshold: Extra"),
         ({"threshold": 1.5}, "members.0.threshold: "),
         ({"fit": "squeeze"}, "members.0.fit: "),
-        ({"activation": "softmax"}, "members.0.activation: "),
+        ({"activation": "softplus"}, "members.0.activation: "),
         ({"normalisation": {"mean": [], "std": [1]}}, "members.0.normalisation.mean: "),
         ({"normalisation": {"mean": [float("nan")], "std": [1]}}, "members.0.normalisation.mean.0: "),
         ({"normalisation": {"mean": [1, 2, 3, 4], "std": [1]}}, "members.0.normalisation.mean: "),

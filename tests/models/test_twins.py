@@ -32,7 +32,7 @@ def test_a_bare_file_finds_what_the_compiler_left_beside_it(tmp_path: Path) -> N
     assert files(plain) == (plain, None)
     compiled.write_bytes(COMPILED)
     assert files(plain) == (plain, compiled)
-    assert files(compiled) == (plain, compiled)
+    assert files(compiled) == (None, compiled), "who names the compiled file means it"
 
 
 def test_a_compiled_file_alone_is_for_the_edge_tpu_alone_whatever_it_is_called(tmp_path: Path) -> None:

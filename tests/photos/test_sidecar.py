@@ -135,7 +135,7 @@ def test_change_by_another_program_meanwhile_is_not_overwritten(photo: Path, mon
 
     def slow(data: bytes | None, *rest: str) -> bytes:
         one.path.write_text(sidecars.LIGHTROOM)
-        return put_keywords(data, *rest)  # type: ignore[arg-type]  # handed on
+        return put_keywords(data, *rest)
 
     monkeypatch.setattr(sidecar, "put_keywords", slow)
     with pytest.raises(SidecarError, match="another program has just changed it"):

@@ -1,0 +1,110 @@
+"""The throw-away process that a package proves itself in (see `edged/models/prove.py`). It reports one JSON object."""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import resource
+import signal
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from edged.camera.image_file import read_picture
+from edged.camera.picture import PackedPicture
+from edged.classifier import Classifier, LabelOptions
+from edged.engine.engine import Engine, EngineOptions
+from edged.engine.process import Launch
+from edged.errors import BadImageError, EdgedError, ModelError, WorkerError
+from edged.labeling.activation import Activation
+from edged.models.golden import check_golden
+from edged.models.package import open_package
+from edged.models.prove import Report, Task
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from edged.labeling.label import Label
+    from edged.labeling.vocabulary import Detail
+    from edged.models.package import Package
+
+LOAD_SECONDS: Final = 60.0
+ALL: Final = 1_000_000
+MOST_WORDS: Final = 4000
+PR_SET_PDEATHSIG: Final = 1
+
+
+def main(given: str) -> None:
+    """Do the task, and end."""
+    task = Task(**json.loads(given))
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)  # whoever asked has ended: nobody waits for the answer
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    _limit_memory(task.memory * 2**20)
+    try:
+        report = _prove(task)
+    except MemoryError:
+        report = _failure("model", f"{task.path}: damaged, or it needs more than {task.memory} MB of memory")
+    except WorkerError as error:
+        report = _failure("worker", str(error))
+    except EdgedError as error:
+        report = _failure("model", str(error))
+    sys.stdout.write(report.model_dump_json())
+    sys.stdout.flush()
+    os._exit(0)  # destructors may hang; the kernel cleans up faster
+
+
+def _failure(kind: str, text: str) -> Report:
+    words = text.encode(errors="replace").decode()[:MOST_WORDS]
+    return Report.model_validate({"kind": kind, "error": words})
+
+
+def _limit_memory(most: int) -> None:
+    """RLIMIT_DATA, as for the worker: RLIMIT_AS would count every mapped library and file too."""
+    _, hard = resource.getrlimit(resource.RLIMIT_DATA)
+    if hard == resource.RLIM_INFINITY or hard > most:
+        resource.setrlimit(resource.RLIMIT_DATA, (most, most))
+
+
+def _prove(task: Task) -> Report:
+    package = open_package(Path(task.path))
+    if task.activation is not None:
+        package = package.with_activation(Activation(task.activation))
+    here = replace(package, members=tuple(replace(member, edgetpu=None) for member in package.members if member.cpu))
+    golden = 0
+    if here.members:
+        launch = Launch(None if task.python is None else Path(task.python), task.runtime, task.memory)
+        engine = Engine(EngineOptions(threads=1, load_deadline=LOAD_SECONDS, launch=launch, device="cpu"))
+        try:
+            _run(engine, here)
+            if len(here.members) == len(package.members):
+                golden = len(package.golden)
+        except WorkerError as error:
+            if isinstance(error.__cause__, EdgedError):  # the worker did not even start: that is not the model's fault
+                raise
+            raise ModelError(f"{task.path}: damaged, or more than this machine can load ({error})") from error
+        finally:
+            engine.close()
+    ref = package.ref
+    names = tuple(member.name for member in package.members)
+    return Report(name=ref.name, version=ref.version, digest=ref.digest, members=names, golden=golden)
+
+
+def _run(engine: Engine, package: Package) -> None:
+    """Load every member and look at noise with all of them; then at the golden photos, where there are any."""
+    classifier = Classifier(engine, package)
+    size = classifier.size
+    noise = np.random.default_rng(0).integers(0, 256, (size.height, size.width, 3), dtype=np.uint8)
+    classifier.classify(PackedPicture(noise), LabelOptions())
+
+    def look(photo: Path, detail: Detail) -> Sequence[Label]:
+        options = LabelOptions(threshold=0.0, max_results=ALL, detail=detail)
+        return classifier.classify(read_picture(photo), options).labels
+
+    try:
+        check_golden(package, look)
+    except BadImageError as error:
+        raise ModelError(f"a golden photo cannot be read: {error}") from error
