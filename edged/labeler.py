@@ -12,11 +12,9 @@ with ImageLabeler() as labeler:
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Literal, Self, TypeVar, overload
+from typing import TYPE_CHECKING, Literal, Self, TypeVar
 
 from edged.ahead import map_ahead
-from edged.camera.geometry import WHOLE, Region, Rotation
-from edged.camera.picture import TurnedPicture
 from edged.classifier import Classification, Classifier, LabelOptions
 from edged.engine.engine import Engine, EngineDownError, EngineOptions
 from edged.engine.options import EdgeTpuOptions
@@ -28,21 +26,19 @@ from edged.labeling.vocabulary import Detail
 from edged.models.metadata import DEFAULT_LOCALE
 from edged.models.package import find_model
 from edged.models.prove import open_proved
-from edged.picturable import as_picture
+from edged.picturable import as_picture, check_rotation, part_of, turned
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Generator, Iterable
     from pathlib import Path
     from types import TracebackType
 
+    from edged.camera.geometry import Region, Rotation
     from edged.camera.picture import Picture
     from edged.labeling.label import Label, ModelRef
-    from edged.picturable import Picturable
-
-    Part = Region | tuple[float, float, float, float]
+    from edged.picturable import Part, Picturable
 
 T = TypeVar("T")
-P = TypeVar("P", bound="Picturable")
 
 LOAD_SECONDS = 30.0  # a large model on a worn card
 
@@ -150,23 +146,7 @@ class ImageLabeler:
 
     def classify(self, image: Picturable, *, rotation: Rotation = 0, region: Part | None = None) -> Classification:
         """As `process`, and says on which device and in what time."""
-        return self._classify(_turned(as_picture(image), rotation), _part(region))
-
-    @overload
-    def process_many(
-        self, images: Iterable[P], *, rotation: Rotation = 0, region: Part | None = None, jobs: int | None = None
-    ) -> Generator[Outcome[P], None, None]: ...
-
-    @overload
-    def process_many(
-        self,
-        images: Iterable[T],
-        *,
-        picture: Callable[[T], Picturable],
-        rotation: Rotation = 0,
-        region: Part | None = None,
-        jobs: int | None = None,
-    ) -> Generator[Outcome[T], None, None]: ...
+        return self._classify(turned(as_picture(image), rotation), part_of(region))
 
     def process_many(
         self,
@@ -197,14 +177,14 @@ class ImageLabeler:
             ModelError: the model's scores are no confidences.
             EngineDownError: the inference process has died so often that it is started again only after a while.
         """
-        part, threads = _part(region), _cores() if jobs is None else jobs
-        _check_rotation(rotation)
+        part, threads = part_of(region), _cores() if jobs is None else jobs
+        check_rotation(rotation)
         if threads < 1:
             raise UsageError(f"jobs is {threads}; it is 1 or more")
 
         def attempt(item: T) -> Outcome[T]:
             try:
-                found = _turned(as_picture(item if picture is None else picture(item)), rotation)  # type: ignore[arg-type]  # the overloads
+                found = turned(as_picture(item if picture is None else picture(item)), rotation)  # type: ignore[arg-type]  # a T without `picture` is a picture, or `as_picture` says so
                 self._classifier.look_ahead(found, self._options, part)
                 return Outcome(item, self._classify(found, part))
             except EngineDownError:
@@ -235,30 +215,6 @@ class ImageLabeler:
 
 def _cores() -> int:
     return min(4, len(os.sched_getaffinity(0)))
-
-
-def _check_rotation(rotation: int) -> None:
-    if rotation not in (0, 90, 180, 270):
-        raise UsageError(f"the rotation is {rotation}; it is 0, 90, 180 or 270")
-
-
-def _turned(picture: Picture, rotation: Rotation) -> Picture:
-    _check_rotation(rotation)
-    return TurnedPicture(picture, rotation) if rotation else picture
-
-
-def _part(region: Part | None) -> Region:
-    if region is None:
-        return WHOLE
-    return region if isinstance(region, Region) else _region(region)
-
-
-def _region(fractions: tuple[float, float, float, float]) -> Region:
-    try:
-        x, y, width, height = map(float, fractions)
-    except (TypeError, ValueError) as error:
-        raise UsageError(f"the region is {fractions!r}; it is four fractions: x, y, width, height") from error
-    return Region(x, y, width, height)
 
 
 def _names(names: Iterable[str], what: str) -> frozenset[str]:

@@ -1,4 +1,4 @@
-"""Whatever a program has that can be seen, as a picture."""
+"""Whatever a program has that can be seen, as a picture; and which way, and which part of it, is looked at."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from edged.camera.frame import Frame
+from edged.camera.geometry import WHOLE, Region
 from edged.camera.jpeg import JpegPicture
 from edged.camera.picture import Order, PackedPicture, Picture, TurnedPicture, YuvPicture
 from edged.errors import BadImageError, UsageError
@@ -18,7 +19,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from PIL.Image import Image
 
+    from edged.camera.geometry import Rotation
+
     File = str | os.PathLike[str] | bytes | bytearray | memoryview | SupportsRead[bytes]
+    Part = Region | tuple[float, float, float, float]
     Picturable = File | Image | NDArray[np.uint8] | Picture | Frame
 
 
@@ -51,6 +55,34 @@ def as_picture(image: Picturable) -> Picture:  # noqa: PLR0911  one a kind
         f"a {type(image).__name__} is no picture: give a path, a file or its bytes, a PIL image, a numpy array or a"
         " picture"
     )
+
+
+def turned(picture: Picture, rotation: Rotation) -> Picture:
+    """The picture, to be seen after a clockwise turn. Raises UsageError, as `check_rotation`."""
+    check_rotation(rotation)
+    return TurnedPicture(picture, rotation) if rotation else picture
+
+
+def check_rotation(rotation: int) -> None:
+    """Raise UsageError for anything but whole quarters of a turn."""
+    if rotation not in (0, 90, 180, 270):
+        raise UsageError(f"the rotation is {rotation}; it is 0, 90, 180 or 270")
+
+
+def part_of(region: Part | None) -> Region:
+    """The region that a caller means; None is the whole picture.
+
+    Raises:
+        BadImageError: it is empty or leaves the picture.
+        UsageError: these are not four fractions.
+    """
+    if region is None or isinstance(region, Region):
+        return region or WHOLE
+    try:
+        x, y, width, height = map(float, region)
+    except (TypeError, ValueError) as error:
+        raise UsageError(f"the region is {region!r}; it is four fractions: x, y, width, height") from error
+    return Region(x, y, width, height)
 
 
 def _read(file: SupportsRead[bytes]) -> bytes:

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-from support.models import TinyModel, tiny_model, write_package
+from support.models import write_package
 from support.pictures import encoded, noise
 
 from edged import ImageLabeler
 from edged.camera.geometry import WHOLE
 from edged.camera.picture import PackedPicture
-from edged.errors import BadImageError, ModelError, SourceError, UsageError, WorkerError
+from edged.errors import BadImageError, SourceError, UsageError, WorkerError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -72,7 +72,7 @@ def test_labels_are_those_of_one_picture_alone(tmp_path: Path, fit: str) -> None
     image = encoded(noise(600, 400), "JPEG")
     with ImageLabeler(write_package(tmp_path), threads=1, fit=fit) as labeler:
         for rotation, region in ((0, None), (90, (0.1, 0.2, 0.5, 0.5)), (270, (0.0, 0.0, 1.0, 0.1))):
-            (many,) = labeler.process_many([image], rotation=rotation, region=region)  # type: ignore[call-overload]  # an int
+            (many,) = labeler.process_many([image], rotation=rotation, region=region)  # type: ignore[arg-type]  # an int
             assert list(many.labels) == labeler.process(image, rotation=rotation, region=region)  # type: ignore[arg-type]  # as above
 
 
@@ -142,19 +142,13 @@ def test_impossible_calls_are_refused_before_anything_is_taken(labeler: ImageLab
     untouched = iter([red(1)])
     for options in ({"jobs": 0}, {"rotation": 45}, {"region": (0, 0, 2, 1)}, {"region": "left"}):
         with pytest.raises((UsageError, BadImageError)):
-            labeler.process_many(untouched, **options)  # type: ignore[call-overload]  # wrong on purpose
+            labeler.process_many(untouched, **options)
     assert next(untouched) is not None
 
 
 def test_what_is_no_picture_at_all_is_the_callers_mistake(labeler: ImageLabeler) -> None:
     with pytest.raises(UsageError, match="a NoneType is no picture"):
-        list(labeler.process_many([red(1), None]))  # type: ignore[type-var]  # wrong on purpose
-
-
-def test_model_that_gives_no_confidences_ends_it(tmp_path: Path) -> None:
-    model = tiny_model(TinyModel(weights=np.eye(3, dtype=np.float32)))
-    with ImageLabeler(write_package(tmp_path, model=model)) as labeler, pytest.raises(ModelError):
-        list(labeler.process_many([red(200)] * 3))
+        list(labeler.process_many([red(1), None]))
 
 
 def test_closed_labeler_ends_it(tmp_path: Path) -> None:
