@@ -25,6 +25,7 @@ from edged.health import HealthReporter
 from edged.heat import HeatGovernor
 from edged.labeling.label import Result
 from edged.models.package import Package, find_model, open_package
+from edged.models.prove import open_proved
 from edged.mqtt.client import MqttClient
 from edged.mqtt.embedded import EmbeddedBroker
 from edged.mqtt.messages import label_payload
@@ -52,7 +53,7 @@ Reload = Callable[[], Config]
 T = TypeVar("T")
 
 
-async def serve(  # noqa: PLR0915  one part after the other, as they are started
+async def serve(  # noqa: C901, PLR0915  one part after the other, as they are started
     config: Config,
     *,
     show: Show | None = None,
@@ -86,7 +87,9 @@ async def serve(  # noqa: PLR0915  one part after the other, as they are started
         engine = Engine(_engine_options(config), on_change=wake)
         parts.callback(engine.close)
         engine.start()  # its runtime is imported while everything else is set up
-        package = open_package(_model_path(config), locale=config.model.locale)
+        package = await _open_package(config, stopping)
+        if package is None:
+            return
         if config.mqtt.embedded:
             broker = await parts.enter_async_context(EmbeddedBroker(config.mqtt.port))
             config = _with_broker(config, broker.port)
@@ -142,6 +145,22 @@ async def serve(  # noqa: PLR0915  one part after the other, as they are started
                 await stopping.wait()
 
 
+async def _open_package(config: Config, stopping: asyncio.Event) -> Package | None:
+    """The model, which has proved itself where a runtime is to be had. None when the daemon is to stop meanwhile."""
+    path, locale, launch = _model_path(config), config.model.locale, _launch(config)
+    proving = asyncio.ensure_future(in_thread(lambda: open_proved(path, locale=locale, launch=launch), "proving"))
+    stop = asyncio.ensure_future(stopping.wait())
+    try:
+        await asyncio.wait({proving, stop}, return_when=asyncio.FIRST_COMPLETED)
+        return await proving if proving.done() else None
+    except WorkerError as error:  # no runtime now: the daemon starts, and tries again to have one
+        log.warning("the model is used without having been tried out: %s", error)
+        return open_package(path, locale=locale)
+    finally:
+        proving.cancel()
+        stop.cancel()
+
+
 def _load(
     engine: Engine, package: Package, members: tuple[str, ...] | None, beat: Callable[[], None]
 ) -> Classifier | None:
@@ -188,6 +207,11 @@ def _with_broker(config: Config, port: int) -> Config:
     return config.model_copy(update={"mqtt": mqtt})
 
 
+def _launch(config: Config) -> Launch:
+    inference = config.inference
+    return Launch(inference.python, inference.runtime, inference.memory)
+
+
 def _engine_options(config: Config) -> EngineOptions:
     inference = config.inference
     threads = None if inference.threads == "auto" else inference.threads
@@ -195,7 +219,7 @@ def _engine_options(config: Config) -> EngineOptions:
         threads=threads,
         deadline=inference.deadline,
         load_deadline=inference.load_deadline,
-        launch=Launch(inference.python, inference.runtime, inference.memory),
+        launch=_launch(config),
         device=inference.device,
         edgetpu=EdgeTpuOptions(inference.edgetpu.library, inference.edgetpu.device),
     )

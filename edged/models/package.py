@@ -16,6 +16,7 @@ from edged.models.labels import MAX_MANIFEST_BYTES as MAX_AUTOML_BYTES
 from edged.models.manifest import BASE, MANIFEST, MAX_MANIFEST_BYTES, Summary, open_folder, read_summary
 from edged.models.member import Expected, GoldenPhoto, Member, Package
 from edged.models.metadata import DEFAULT_LOCALE
+from edged.models.tflite_file import check_mark
 from edged.resources import data_path
 
 __all__ = [
@@ -79,7 +80,7 @@ def fingerprint(path: Path) -> str:
     Of a folder with `model.yaml`: of that file alone, since no file is looked into before its digest is compared.
 
     Raises:
-        ModelError: a file cannot be read.
+        ModelError: a file cannot be read, or a bare one does not even claim to be a model.
     """
     if not os.path.isdir(path):  # noqa: PTH112  as in `find_model`
         wanted = [(path, MAX_MODEL_BYTES), *((file, MAX_MODEL_BYTES) for file in bare.side_files(path))]
@@ -95,5 +96,15 @@ def fingerprint(path: Path) -> str:
         raise ModelError(f"{path / MANIFEST}: No such file or directory; {NO_PACKAGE}")
     whole = hashlib.sha256()
     for file, most in wanted:
-        whole.update(file.name.encode(errors="surrogateescape") + b"\0" + hashlib.sha256(read(file, most)).digest())
+        data = read(file, most)
+        if file == path:
+            _check_mark(path, data)
+        whole.update(file.name.encode(errors="surrogateescape") + b"\0" + hashlib.sha256(data).digest())
     return whole.hexdigest()
+
+
+def _check_mark(path: Path, data: bytes) -> None:
+    try:
+        check_mark(data)
+    except ModelError as error:
+        raise ModelError(f"{path}: {error}") from error

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from edged.labeling.activation import Activation
 
 SECONDS: Final = 120.0  # two interpreters, a runtime and a large model from a worn card
+MEMORY: Final = 1024  # megabytes for what is not the runtime's
 MAX_REPORT_BYTES: Final = 64 * 1024
 MAX_REMEMBERED: Final = 1000
 REAP_SECONDS: Final = 1.0  # a killed process that is not gone by then sits in the kernel
@@ -44,13 +45,14 @@ _proved: set[str] = set()
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """What the throw-away process is to do."""
+    """What the throw-away process is to do, and the megabytes that it may take; the others are as in `Launch`."""
 
     path: str
-    activation: str | None = None
-    python: str | None = None
-    runtime: str = "auto"
-    memory: int = 1024
+    activation: str | None
+    own_memory: int
+    python: str | None
+    runtime: str
+    memory: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +96,7 @@ def prove(
     Args:
         path: a package's folder or a `.tflite` file.
         activation: for members that do not name one.
-        launch: how a worker is started, and the megabytes that this may take.
+        launch: how the worker is started that runs it.
         seconds: after so long, it has failed.
 
     Raises:
@@ -104,7 +106,8 @@ def prove(
     began = time.monotonic()
     launch = launch or Launch()
     python = None if launch.python is None else str(launch.python)
-    task = Task(str(path), activation and str(activation), python, launch.runtime, launch.memory)
+    own = max(MEMORY, launch.memory)  # the worker is its child and cannot have more
+    task = Task(str(path), activation and str(activation), own, python, launch.runtime, launch.memory)
     report = _run(path, json.dumps(asdict(task)), began + seconds, seconds)
     if report.kind == "worker":
         raise WorkerError(report.error)

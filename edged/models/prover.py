@@ -43,11 +43,11 @@ def main(given: str) -> None:
     task = Task(**json.loads(given))
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)  # whoever asked has ended: nobody waits for the answer
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    _limit_memory(task.memory * 2**20)
+    _limit_memory(task.own_memory * 2**20)
     try:
         report = _prove(task)
     except MemoryError:
-        report = _failure("model", f"{task.path}: damaged, or it needs more than {task.memory} MB of memory")
+        report = _failure("model", f"{task.path}: damaged, or it needs more than {task.own_memory} MB of memory")
     except WorkerError as error:
         report = _failure("worker", str(error))
     except EdgedError as error:

@@ -140,8 +140,7 @@ def inspect(data: bytes) -> TfliteFile:
     Raises:
         ModelError: it is no TensorFlow Lite model, or contradicts itself. The text does not name the file.
     """
-    if data[4:8] != IDENTIFIER:
-        raise ModelError(f"not a TensorFlow Lite model ({'no TFL3 mark' if data else 'empty'})")
+    check_mark(data)
     model = Table.root(data, IDENTIFIER)
     size, files = _packed_files(data)
     graph = model.table_at(_SUBGRAPHS, 0) if model.count(_SUBGRAPHS) else None
@@ -161,6 +160,12 @@ def inspect(data: bytes) -> TfliteFile:
         min_runtime=(_buffer(data, model, named, MIN_RUNTIME) or b"").rstrip(b"\0").decode(errors="replace"),
         files=files,
     )
+
+
+def check_mark(data: bytes) -> None:
+    """Raise ModelError for what does not even claim to be a model."""
+    if data[4:8] != IDENTIFIER:
+        raise ModelError(f"not a TensorFlow Lite model ({'no TFL3 mark' if data else 'empty'})")
 
 
 def _listed(table: Table, slot: int, what: str) -> tuple[Table, ...]:

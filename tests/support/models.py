@@ -65,10 +65,11 @@ def write_package(  # noqa: PLR0913  the parts of a package
     name: str = "tiny",
     member: dict[str, Any] | None = None,
     manifest: dict[str, Any] | None = None,
+    more: dict[str, bytes] | None = None,
 ) -> Path:
-    """A package's folder with a tiny model; `member` and `manifest` change or add keys."""
+    """A package's folder with a tiny model; `member` and `manifest` change or add keys, `more` are further files."""
     folder.mkdir(parents=True, exist_ok=True)
-    files = {"tiny.tflite": tiny_model() if model is None else model}
+    files = {"tiny.tflite": tiny_model() if model is None else model} | (more or {})
     if labels is not None:
         files["labels.txt"] = labels.encode()
     for file, data in files.items():
