@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import os
 from pathlib import Path
 
 import pytest
+import yaml
 from support.label_command import GREEN, RED, call, colours, objects
 
 from edged.cli.label_output import COLUMNS
@@ -152,3 +154,27 @@ def test_options_that_do_not_go_together_are_refused(model: Path, photos: Path, 
         done = call("--model", model, *words, photos)
         assert (done.returncode, done.stdout) == (64, b"")
         assert said in done.stderr
+
+
+def test_names_that_are_no_label_are_warned_of_and_lists_choose(model: Path, photos: Path) -> None:
+    done = call("--model", model, "--json", "--allow", "green", "--allow", "unicorn\x1b[2J", photos / "a.png")
+    assert done.returncode == 0
+    assert done.stderr.decode() == "edged: no label of this model: unicorn\ufffd[2J\n"
+    (found,) = objects(done.stdout)
+    assert [entry["text"] for entry in found["labels"]] == ["green"]
+    done = call("--model", model, "--json", "--deny", "green", photos / "a.png")
+    assert [entry["text"] for entry in objects(done.stdout)[0]["labels"]] == ["red", "blue"]
+
+
+def test_words_of_everyday_or_fine_classes_are_chosen(photos: Path, tmp_path: Path) -> None:
+    groups = b'{"Warm": [0, 1]}'
+    model = colours(tmp_path)
+    (model / "groups.json").write_bytes(groups)
+    manifest = yaml.safe_load((model / "model.yaml").read_text())
+    manifest["members"][0]["groups"] = "groups.json"
+    manifest["files"]["groups.json"] = {"sha256": hashlib.sha256(groups).hexdigest(), "size": len(groups)}
+    (model / "model.yaml").write_text(yaml.safe_dump(manifest))
+    for detail, wanted in (("everyday", {"Warm"}), ("fine", {"red", "green", "blue"}),
+                           ("both", {"Warm", "red", "green", "blue"})):  # fmt: skip
+        (found,) = objects(call("--model", model, "--json", "--detail", detail, photos / "a.png").stdout)
+        assert {entry["text"] for entry in found["labels"]} == wanted
