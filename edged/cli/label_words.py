@@ -28,7 +28,7 @@ examples:
   edged label --csv --output labels.csv --skip-labelled ~/Pictures
 
 keyword sidecars:
-  photo.jpg.xmp is read by digiKam, darktable and Immich; photo.xmp (--xmp-name base) by Lightroom, beside raw photos
+  photo.jpg.xmp is read by digiKam and Immich; photo.xmp (--xmp-name base) by Lightroom, beside raw photos
   only, and by the others after a change of settings. Where one of the two is there, it is used. Only keywords that
   edged has put in are ever taken out; all else in a sidecar stays as it is, byte for byte.
 
