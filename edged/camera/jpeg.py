@@ -81,21 +81,15 @@ class JpegPicture:
         return {}  # what was asked for last: the models of one package ask for the same frame
 
     def _decoded(self, least: Size) -> PackedPicture:
-        picture = self._cached(least)
-        if picture is None:
-            picture = PackedPicture(self._decode(least, "RGB"))
-            if len(self._cache) >= MOST_KEPT:
-                self._cache.clear()
-            self._cache[least] = picture
-        return picture
-
-    def _cached(self, least: Size) -> PackedPicture | None:
-        """What the decoder would give again: its smallest picture for a lesser wish, if that is large enough here."""
-        for wish, picture in list(self._cache.items()):
-            have = picture.size
-            if wish.width <= least.width <= have.width and wish.height <= least.height <= have.height:
+        for known, picture in tuple(self._cache.items()):
+            # The decoder gives the least of its sizes that is large enough: the same one for all from `known` to it.
+            if known.width <= least.width <= picture.size.width and known.height <= least.height <= picture.size.height:
                 return picture
-        return None
+        picture = PackedPicture(self._decode(least, "RGB"))
+        if len(self._cache) >= MOST_KEPT:
+            self._cache.clear()
+        self._cache[least] = picture
+        return picture
 
     def _decode(self, least: Size, colours: Literal["RGB", "GRAY"], *, strict: bool = True) -> Pixels:
         try:

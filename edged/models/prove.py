@@ -39,6 +39,8 @@ REAP_SECONDS: Final = 1.0  # a killed process that is not gone by then sits in t
 # The child finds this edged, wherever it is imported from; -P: nothing from the folder that it happens to run in.
 BOOTSTRAP: Final = "import sys; sys.path.append(sys.argv[1]); from edged.models.prover import main; main(sys.argv[2])"
 
+BEGUN: Final = b"\n"  # the child's first word, once it is ready to look at the model; JSON does not mind it
+
 _Text = Annotated[str, Field(max_length=4096)]
 _proved: set[str] = set()
 
@@ -154,40 +156,43 @@ def _run(path: Path, task: str, deadline: float, seconds: float) -> Report:
     assert child.stdout is not None  # noqa: S101  PIPE, above
     with child.stdout as said:
         try:
-            output = _read(said.fileno(), deadline)
-            if output is not None:
+            output, ended = _read(said.fileno(), deadline)
+            if ended:
                 child.wait(max(0.0, deadline - time.monotonic()))
         except subprocess.TimeoutExpired:
-            output = None
+            ended = False
         finally:
             with contextlib.suppress(OSError):
                 os.killpg(child.pid, signal.SIGKILL)  # it, and what it has started
             with contextlib.suppress(subprocess.TimeoutExpired):
                 child.wait(REAP_SECONDS)
-    if output is None:
-        raise ModelError(f"{path}: damaged: trying it out did not end within {seconds:g} s")
-    if (child.returncode or 0) < 0:
-        raise ModelError(f"{path}: damaged: trying it out crashed ({signal_name(-child.returncode)})")
+    code = child.returncode or 0
+    how = f"crashed ({signal_name(-code)})" if code < 0 else f"ended with exit code {code}"
+    fate = how if ended else f"did not end within {seconds:g} s"
+    if not output.startswith(BEGUN):
+        raise WorkerError(f"{path}: a process to prove the model in {fate} before it had begun")
+    if not ended or code < 0:
+        raise ModelError(f"{path}: damaged: trying it out {fate}")
     try:
         return Report.model_validate_json(output)
     except ValidationError as error:
-        raise ModelError(f"{path}: damaged: trying it out ended with exit code {child.returncode}") from error
+        raise ModelError(f"{path}: damaged: trying it out {fate}") from error
 
 
-def _read(fd: int, deadline: float) -> bytes | None:
-    """What comes out of a pipe until its end; None where there is no end in time, or too much comes."""
+def _read(fd: int, deadline: float) -> tuple[bytes, bool]:
+    """What comes out of a pipe, and whether that is all: not where there is no end in time, or too much comes."""
     data = b""
     poll = select.poll()
     poll.register(fd, select.POLLIN)
     while len(data) <= MAX_REPORT_BYTES:
         left = deadline - time.monotonic()
         if left <= 0 or not poll.poll(left * 1000):
-            return None
+            return data, False
         part = os.read(fd, MAX_REPORT_BYTES)
         if not part:
-            return data
+            return data, True
         data += part
-    return None
+    return data, False
 
 
 def _memory_file() -> Path | None:

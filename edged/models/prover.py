@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from edged.camera.image_file import read_picture
 from edged.camera.picture import PackedPicture
 from edged.classifier import Classifier, LabelOptions
 from edged.engine.engine import Engine, EngineOptions
@@ -23,7 +22,7 @@ from edged.errors import BadImageError, EdgedError, ModelError, WorkerError
 from edged.labeling.activation import Activation
 from edged.models.golden import check_golden
 from edged.models.package import open_package
-from edged.models.prove import Report, Task
+from edged.models.prove import BEGUN, Report, Task
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -44,6 +43,8 @@ def main(given: str) -> None:
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)  # whoever asked has ended: nobody waits for the answer
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     _limit_memory(task.own_memory * 2**20)
+    sys.stdout.write(BEGUN.decode())
+    sys.stdout.flush()
     try:
         report = _prove(task)
     except MemoryError:
@@ -70,27 +71,33 @@ def _limit_memory(most: int) -> None:
 
 
 def _prove(task: Task) -> Report:
-    package = open_package(Path(task.path))
-    if task.activation is not None:
-        package = package.with_activation(Activation(task.activation))
-    here = replace(package, members=tuple(replace(member, edgetpu=None) for member in package.members if member.cpu))
-    golden = 0
-    if here.members:
-        launch = Launch(None if task.python is None else Path(task.python), task.runtime, task.memory)
-        engine = Engine(EngineOptions(threads=1, load_deadline=LOAD_SECONDS, launch=launch, device="cpu"))
-        try:
-            _run(engine, here)
-            if len(here.members) == len(package.members):
-                golden = len(package.golden)
-        except WorkerError as error:
-            if isinstance(error.__cause__, EdgedError):  # the worker did not even start: that is not the model's fault
-                raise
-            raise ModelError(f"{task.path}: damaged, or more than this machine can load ({error})") from error
-        finally:
-            engine.close()
+    launch = Launch(None if task.python is None else Path(task.python), task.runtime, task.memory)
+    engine = Engine(EngineOptions(threads=1, load_deadline=LOAD_SECONDS, launch=launch, device="cpu"))
+    engine.start()  # it imports its runtime while the package is read
+    try:
+        package = open_package(Path(task.path))
+        if task.activation is not None:
+            package = package.with_activation(Activation(task.activation))
+        golden = _run_all(engine, package, task.path)
+    finally:
+        engine.close()
     ref = package.ref
     names = tuple(member.name for member in package.members)
     return Report(name=ref.name, version=ref.version, digest=ref.digest, members=names, golden=golden)
+
+
+def _run_all(engine: Engine, package: Package, path: str) -> int:
+    """Run what runs on the CPU. Returns how many golden photos gave what they must; they are for all members alone."""
+    members = tuple(replace(member, edgetpu=None) for member in package.members if member.cpu is not None)
+    whole = len(members) == len(package.members)
+    try:
+        if members:
+            _run(engine, replace(package, members=members, golden=package.golden if whole else ()))
+    except WorkerError as error:
+        if isinstance(error.__cause__, EdgedError):  # the worker did not even start: that is not the model's fault
+            raise
+        raise ModelError(f"{path}: damaged, or more than this machine can load ({error})") from error
+    return len(package.golden) if whole else 0
 
 
 def _run(engine: Engine, package: Package) -> None:
@@ -101,6 +108,8 @@ def _run(engine: Engine, package: Package) -> None:
     classifier.classify(PackedPicture(noise), LabelOptions())
 
     def look(photo: Path, detail: Detail) -> Sequence[Label]:
+        from edged.camera.image_file import read_picture  # noqa: PLC0415  Pillow: most packages have no golden photo
+
         options = LabelOptions(threshold=0.0, max_results=ALL, detail=detail)
         return classifier.classify(read_picture(photo), options).labels
 

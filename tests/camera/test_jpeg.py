@@ -74,6 +74,17 @@ def test_decoding_for_another_size_is_taken_only_where_the_decoder_would_give_th
             assert np.array_equal(shared.render(Size(side, side)), alone)
 
 
+@pytest.mark.parametrize("sides", [(224, 257), (257, 224), (64, 200), (200, 64), (128, 600)])
+def test_one_decoding_for_models_of_other_sizes_changes_nothing(sides: tuple[int, int]) -> None:
+    """1920 by 1080 decoded for 224 is 960 by 540, which is what 257 wants too."""
+    data = encoded(np.random.default_rng(0).integers(0, 256, (1080, 1920, 3), dtype=np.uint8), "JPEG")
+    shared = JpegPicture(data)
+    for side in sides:
+        size = Size(side, side)
+        assert np.array_equal(shared.render(size), JpegPicture(data).render(size))
+    assert shared._decoded(Size(448, 448)) is shared._decoded(Size(514, 514))  # noqa: SLF001  decoded once
+
+
 @pytest.mark.parametrize("part", [0.0, 0.01, 0.1, 0.3, 0.5, 0.7, 0.9, 0.99, 0.999])
 def test_truncated_jpeg_is_refused_by_name(part: float) -> None:
     data = encoded(noise(200, 150), "JPEG")

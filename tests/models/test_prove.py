@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import os
+import sys
 import time
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -19,8 +21,7 @@ from edged.labeling.activation import Activation
 from edged.models import prove as proving
 from edged.models.prove import Proof, open_proved, prove
 
-if TYPE_CHECKING:
-    from pathlib import Path
+ROGUE = Path(__file__).parents[1] / "support/rogue_worker.py"
 
 
 def with_golden(folder: Path, text: str, confidence: float) -> Path:
@@ -71,25 +72,49 @@ def test_runtime_that_cannot_start_says_nothing_of_the_model(tmp_path: Path) -> 
         prove(write_package(tmp_path), launch=Launch(python=tmp_path / "no-python"))
 
 
+BEGUN = "import os, time; os.write(1, b'\\n'); "
+
+
 @pytest.mark.parametrize(
     ("program", "said"),
     [
-        ("import os; os.abort()", r"trying it out crashed \(SIGABRT\)"),
-        ("import time; print('{}', flush=True); time.sleep(60)", "did not end within 1 s"),
-        ("import os\nwhile True: os.write(1, b'x' * 65536)", "did not end within 1 s"),
-        ("print('<html>')", "ended with exit code 0"),
-        ("raise SystemExit(3)", "ended with exit code 3"),
-        ('print(\'{"kind": "strange"}\')', "ended with exit code 0"),
+        ("os.abort()", r"trying it out crashed \(SIGABRT\)"),
+        ("os.write(1, b'{}'); time.sleep(60)", "trying it out did not end within 2 s"),
+        ("\nwhile True: os.write(1, b'x' * 65536)", "trying it out did not end within 2 s"),
+        ("print('<html>')", "trying it out ended with exit code 0"),
+        ("raise SystemExit(3)", "trying it out ended with exit code 3"),
+        ('print(\'{"kind": "strange"}\')', "trying it out ended with exit code 0"),
     ],
 )
 def test_process_that_crashes_hangs_or_talks_nonsense_is_an_error_in_time(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, program: str, said: str
 ) -> None:
-    monkeypatch.setattr(proving, "BOOTSTRAP", program)
+    monkeypatch.setattr(proving, "BOOTSTRAP", BEGUN + program)
     began = time.monotonic()
     with pytest.raises(ModelError, match=said):
-        prove(tmp_path, seconds=1 if "1 s" in said else 30)
+        prove(tmp_path, seconds=2 if "2 s" in said else 30)
     assert time.monotonic() - began < 20
+
+
+@pytest.mark.parametrize("program", ["import no_such_module", "import os; os.abort()", "import time; time.sleep(60)"])
+def test_process_that_does_not_begin_says_nothing_of_the_model(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, program: str
+) -> None:
+    monkeypatch.setattr(proving, "BOOTSTRAP", program)
+    with pytest.raises(WorkerError, match="before it had begun"):
+        prove(tmp_path, seconds=1 if "sleep" in program else 30)
+
+
+@pytest.mark.parametrize("how", ["segv", "garbage"])
+def test_model_that_takes_the_worker_along_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    monkeypatch.setenv("EDGED_ROGUE", f"load:{how}:{tmp_path / 'mark'}")
+    python = tmp_path / "python"
+    python.write_text(f'#!/bin/sh\nexec "{sys.executable}" "{ROGUE}" "$@"\n')
+    python.chmod(0o755)
+    with pytest.raises(ModelError, match="damaged, or more than this machine can load"):
+        prove(write_package(tmp_path / "p"), launch=Launch(python=python))
 
 
 def test_package_that_takes_more_memory_than_it_may_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -83,22 +83,33 @@ def test_topics_are_below_the_device() -> None:
     assert topics.labels("porch") == "edged/porch-pi/porch/labels"
 
 
+FIRST = Result(
+    camera="porch",
+    time=TIME,
+    frame=1234,
+    labels=(Label("Katze 🐈", 0.93004999, 281),),
+    model=MODEL,
+    device="cpu",
+    timing=Timing(preprocess=0.20049, inference=2.1, total=2.6),
+)
+
+
 def test_a_result_is_the_json_that_the_contract_shows() -> None:
-    result = Result(
-        camera="porch",
-        time=TIME,
-        frame=1234,
-        labels=(Label("Katze 🐈", 0.93004999, 281),),
-        model=MODEL,
-        device="cpu",
-        timing=Timing(preprocess=0.20049, inference=2.1, total=2.6),
-    )
-    assert label_payload(result).decode() == (
+    assert label_payload(FIRST).decode() == (
         '{"schema":1,"camera":"porch","time":"2026-11-23T12:00:00.123Z","frame":1234,'
         '"labels":[{"text":"Katze 🐈","confidence":0.93,"index":281}],'
         '"model":{"name":"base","version":"1.0.0","digest":"sha256:00ff"},"device":"cpu",'
         '"timing_ms":{"preprocess":0.2,"inference":2.1,"total":2.6}}'
     )
+
+
+def test_a_label_of_a_further_member_says_which() -> None:
+    person = Label("Person", 0.8, 15, "people")
+    parsed = strictly_parsed(label_payload(replace(FIRST, labels=(*FIRST.labels, person))))
+    assert parsed["labels"] == [
+        {"text": "Katze 🐈", "confidence": 0.93, "index": 281},
+        {"text": "Person", "confidence": 0.8, "index": 15, "member": "people"},
+    ]
 
 
 @given(results)
