@@ -61,19 +61,6 @@ def test_models_of_one_package_share_one_decoding_and_memory_stays_bounded() -> 
     assert len(decoded_sizes(picture)) <= 2
 
 
-@pytest.mark.parametrize("sizes", [(224, 257), (257, 224), (40, 300), (300, 40), (224, 320)])
-def test_decoding_for_another_size_is_taken_only_where_the_decoder_would_give_the_same(sizes: tuple[int, int]) -> None:
-    for data in (
-        encoded(noise(1920, 1080), "JPEG"),
-        encoded(noise(640, 480), "JPEG"),
-        encoded(noise(301, 997), "JPEG"),
-    ):
-        shared = JpegPicture(data)
-        for side in (*sizes, *sizes):
-            alone = JpegPicture(data).render(Size(side, side))
-            assert np.array_equal(shared.render(Size(side, side)), alone)
-
-
 @pytest.mark.parametrize("sides", [(224, 257), (257, 224), (64, 200), (200, 64), (128, 600)])
 def test_one_decoding_for_models_of_other_sizes_changes_nothing(sides: tuple[int, int]) -> None:
     """1920 by 1080 decoded for 224 is 960 by 540, which is what 257 wants too."""
