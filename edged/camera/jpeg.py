@@ -86,8 +86,9 @@ class JpegPicture:
             if known.width <= least.width <= picture.size.width and known.height <= least.height <= picture.size.height:
                 return picture
         picture = PackedPicture(self._decode(least, "RGB"))
-        for known in [known for known, kept in self._cache.items() if kept.size == picture.size]:
-            del self._cache[known]  # `least` is less than it, and serves for both
+        for known, kept in tuple(self._cache.items()):  # a copy: several threads may look at one picture
+            if kept.size == picture.size:
+                self._cache.pop(known, None)  # `least` is less than it, and serves for both
         if len(self._cache) >= MOST_KEPT:
             self._cache.clear()
         self._cache[least] = picture
