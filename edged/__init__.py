@@ -5,21 +5,30 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from edged.camera.geometry import Region
+    from edged.camera.picture import YuvPicture
+    from edged.camera.yuv import yuv_picture
     from edged.labeler import ImageLabeler
     from edged.labeling.label import Label
+    from edged.labeling.outcome import Outcome
 
 __version__ = "0.1.0"
-__all__ = ["ImageLabeler", "Label", "__version__"]
+__all__ = ["ImageLabeler", "Label", "Outcome", "Region", "YuvPicture", "__version__", "yuv_picture"]
+
+_HOMES = {
+    "ImageLabeler": "edged.labeler",
+    "Label": "edged.labeling.label",
+    "Outcome": "edged.labeling.outcome",
+    "Region": "edged.camera.geometry",
+    "YuvPicture": "edged.camera.picture",
+    "yuv_picture": "edged.camera.yuv",
+}
 
 
 def __getattr__(name: str) -> object:
-    """Import the library's classes on first use, so that `import edged` itself costs nothing."""
-    if name == "ImageLabeler":
-        from edged.labeler import ImageLabeler  # noqa: PLC0415  lazy on purpose
+    """Import the library's parts on first use, so that `import edged` itself costs nothing."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'edged' has no attribute {name!r}")
+    from importlib import import_module  # noqa: PLC0415  lazy on purpose
 
-        return ImageLabeler
-    if name == "Label":
-        from edged.labeling.label import Label  # noqa: PLC0415  lazy on purpose
-
-        return Label
-    raise AttributeError(f"module 'edged' has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)

@@ -10,6 +10,7 @@ from edged.camera.geometry import WHOLE, Region, Size
 from edged.engine.options import ModelFiles
 from edged.errors import ModelError
 from edged.labeling.decode import Choice, decode, merge
+from edged.labeling.preprocess import look_ahead
 from edged.labeling.vocabulary import Candidates, Detail, Vocabulary, vocabularies
 from edged.loaded_member import LoadedMember
 
@@ -154,6 +155,11 @@ class Classifier:
         """Have the engine forget the members."""
         for loaded in self._members:
             loaded.unload()
+
+    def look_ahead(self, picture: Picture, options: LabelOptions, region: Region = WHOLE) -> None:
+        """Have the picture decoded, in the caller's thread, before it is this picture's turn. Raises BadImageError."""
+        for plan in self._plan(options):
+            look_ahead(picture, plan.member.size, plan.fit, region)
 
     def _plan(self, options: LabelOptions) -> tuple[_Plan, ...]:
         plans = self._plans.get(options)

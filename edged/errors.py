@@ -24,6 +24,18 @@ class BadImageError(EdgedError):
     exit_code = 65
 
 
+class SidecarError(EdgedError):
+    """A photo's keyword sidecar cannot be read or changed without harm. Recover: mend it or take it away; go on."""
+
+    exit_code = 65
+
+
+class UnwritableError(EdgedError):
+    """A file that the user named cannot be written. Recover: another place, or room and rights there."""
+
+    exit_code = 73
+
+
 class ModelError(EdgedError):
     """A model or its package cannot be used. Recover: another model, or a repaired package."""
 

@@ -5,43 +5,40 @@ from edged import ImageLabeler
 with ImageLabeler() as labeler:
     for label in labeler.process("photo.jpg"):
         print(label.text, label.confidence)
+    for outcome in labeler.process_many(paths):  # decodes ahead while the model infers
+        print(outcome.image, outcome.labels, outcome.error)
 """
 
 from __future__ import annotations
 
 import os
-from pathlib import Path
-from typing import TYPE_CHECKING, Literal, Self
+from typing import TYPE_CHECKING, Literal, Self, TypeVar
 
-import numpy as np
-
-from edged.camera.frame import Frame
-from edged.camera.geometry import WHOLE, Region, Rotation
-from edged.camera.jpeg import JpegPicture
-from edged.camera.picture import Order, PackedPicture, Picture, TurnedPicture, YuvPicture
+from edged.ahead import map_ahead
 from edged.classifier import Classification, Classifier, LabelOptions
-from edged.engine.engine import Engine, EngineOptions
+from edged.engine.engine import Engine, EngineDownError, EngineOptions
 from edged.engine.options import EdgeTpuOptions
-from edged.errors import EdgedError, ModelError, UsageError, WorkerError
+from edged.errors import BadImageError, EdgedError, ModelError, SourceError, UsageError, WorkerError
 from edged.labeling.activation import Activation
+from edged.labeling.outcome import Outcome
 from edged.labeling.preprocess import Fit
 from edged.labeling.vocabulary import Detail
 from edged.models.metadata import DEFAULT_LOCALE
 from edged.models.package import find_model
 from edged.models.prove import open_proved
+from edged.picturable import as_picture, check_rotation, part_of, turned
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Collection, Generator, Iterable
+    from pathlib import Path
     from types import TracebackType
 
-    from numpy.typing import NDArray
-    from PIL.Image import Image
-
+    from edged.camera.geometry import Region, Rotation
+    from edged.camera.picture import Picture
     from edged.labeling.label import Label, ModelRef
+    from edged.picturable import Part, Picturable
 
-    Picturable = str | os.PathLike[str] | bytes | bytearray | memoryview | Image | NDArray[np.uint8] | Picture | Frame
-    Part = Region | tuple[float, float, float, float]
-
+T = TypeVar("T")
 
 LOAD_SECONDS = 30.0  # a large model on a worn card
 
@@ -122,12 +119,17 @@ class ImageLabeler:
         """The model's name, version and digest."""
         return self._classifier.ref
 
+    def unknown_names(self, names: Collection[str]) -> list[str]:
+        """Those of an allow or deny list that are no label of this model, by text or slug: worth a warning."""
+        return self._classifier.unknown_names(frozenset(names))
+
     def process(self, image: Picturable, *, rotation: Rotation = 0, region: Part | None = None) -> list[Label]:
         """Label one picture.
 
         Args:
-            image: a path; an image file's bytes; a PIL image; an RGB array (height, width, 3) or a grey one
-                (height, width), uint8; a picture such as `YuvPicture`; or a frame.
+            image: a path; an image file's bytes, or the file itself, opened for reading bytes; a PIL image; an RGB
+                array (height, width, 3) or a grey one (height, width), uint8; a picture, such as `yuv_picture` makes
+                of a camera's bytes; or a frame.
             rotation: clockwise degrees that make it upright: 0, 90, 180 or 270.
             region: the part to look at, in fractions of the upright picture: x, y, width, height, or a `Region`.
 
@@ -144,12 +146,55 @@ class ImageLabeler:
 
     def classify(self, image: Picturable, *, rotation: Rotation = 0, region: Part | None = None) -> Classification:
         """As `process`, and says on which device and in what time."""
-        part = WHOLE if region is None else region if isinstance(region, Region) else _region(region)
-        picture = as_picture(image)
-        if rotation not in (0, 90, 180, 270):
-            raise UsageError(f"the rotation is {rotation}; it is 0, 90, 180 or 270")
-        if rotation:
-            picture = TurnedPicture(picture, rotation)
+        return self._classify(turned(as_picture(image), rotation), part_of(region))
+
+    def process_many(
+        self,
+        images: Iterable[T],
+        *,
+        picture: Callable[[T], Picturable] | None = None,
+        rotation: Rotation = 0,
+        region: Part | None = None,
+        jobs: int | None = None,
+    ) -> Generator[Outcome[T], None, None]:
+        """Label many pictures: files are read and decoded in a few threads while the model infers.
+
+        Args:
+            images: whatever `process` takes; or anything, with `picture` to say what it stands for. Taken as they are
+                needed, never more than twice `jobs` ahead: a generator may be endless.
+            picture: gives an item's picture, or its file; called in one of the threads.
+            rotation: as for `process`.
+            region: as for `process`.
+            jobs: how many threads; None is one for each core, four at most. So many pictures are in memory at once.
+
+        Returns:
+            The outcomes, in the order of the images. What is wrong with one picture is its outcome's `error`, and the
+            next goes on. To stop early, leave the loop: nothing further is begun.
+
+        Raises:
+            UsageError: at once: `jobs` below 1, no such rotation. Later: something that is no picture at all.
+            BadImageError: at once: the region leaves the picture.
+            ModelError: the model's scores are no confidences.
+            EngineDownError: the inference process has died so often that it is started again only after a while.
+        """
+        part, threads = part_of(region), _cores() if jobs is None else jobs
+        check_rotation(rotation)
+        if threads < 1:
+            raise UsageError(f"jobs is {threads}; it is 1 or more")
+
+        def attempt(item: T) -> Outcome[T]:
+            try:
+                found = turned(as_picture(item if picture is None else picture(item)), rotation)  # type: ignore[arg-type]  # a T without `picture` is a picture, or `as_picture` says so
+                self._classifier.look_ahead(found, self._options, part)
+                return Outcome(item, self._classify(found, part))
+            except EngineDownError:
+                raise
+            except (BadImageError, SourceError, WorkerError) as error:
+                return Outcome(item, error=error)
+
+        return map_ahead(attempt, images, threads)
+
+    def _classify(self, picture: Picture, part: Region) -> Classification:
         try:
             return self._classifier.classify(picture, self._options, part)
         except WorkerError:  # the next call starts a new worker; whatever ended the first may have been passing
@@ -168,35 +213,8 @@ class ImageLabeler:
         self.close()
 
 
-def as_picture(image: Picturable) -> Picture:  # noqa: PLR0911  one a kind
-    """Whatever a caller has, as a picture. Raises BadImageError."""
-    if isinstance(image, Frame):
-        return image.picture
-    if isinstance(image, PackedPicture | YuvPicture | JpegPicture | TurnedPicture):  # first: Pillow need not be loaded
-        return image
-    if isinstance(image, np.ndarray):
-        return PackedPicture(image, Order.GREY if image.ndim == 2 else Order.RGB)  # noqa: PLR2004  axes
-    from edged.camera import image_file  # noqa: PLC0415  Pillow: arrays and frames do without
-
-    if isinstance(image, bytes | bytearray | memoryview):
-        return image_file.parse_picture(bytes(image))
-    if isinstance(image, str | os.PathLike):
-        return image_file.read_picture(Path(image))
-    if isinstance(image, image_file.PillowImage):
-        return image_file.picture_of_pillow(image)
-    if hasattr(image, "render"):  # a caller's own kind of picture
-        return image
-    raise UsageError(
-        f"a {type(image).__name__} is no picture: give a path, a file's bytes, a PIL image, a numpy array or a picture"
-    )
-
-
-def _region(fractions: tuple[float, float, float, float]) -> Region:
-    try:
-        x, y, width, height = map(float, fractions)
-    except (TypeError, ValueError) as error:
-        raise UsageError(f"the region is {fractions!r}; it is four fractions: x, y, width, height") from error
-    return Region(x, y, width, height)
+def _cores() -> int:
+    return min(4, len(os.sched_getaffinity(0)))
 
 
 def _names(names: Iterable[str], what: str) -> frozenset[str]:

@@ -21,12 +21,22 @@ log = logging.getLogger(__name__)
 Order = Literal["name", "time", "random"]
 
 
+def is_photo(name: str) -> bool:
+    """Whether a file of this name is taken for a photo."""
+    return os.path.splitext(name)[1].lower() in SUFFIXES  # noqa: PTH122  100,000 names a round
+
+
 def find_photos(
-    folder: Path, order: Order = "name", *, unreadable: Callable[[Path, str], None] = lambda _path, _reason: None
+    folder: Path,
+    order: Order = "name",
+    *,
+    wanted: Callable[[str], bool] = is_photo,
+    unreadable: Callable[[Path, str], None] = lambda _path, _reason: None,
 ) -> list[Path]:
     """Every photo below a folder, hidden ones left out; links to photos count, links to folders are not followed.
 
-    A folder below it that cannot be read is given to `unreadable`, with the reason, and left out.
+    A folder below it that cannot be read is given to `unreadable`, with the reason, and left out. `wanted` says by a
+    file's name whether it is one.
 
     Raises:
         SourceError: the folder itself cannot be read.
@@ -41,17 +51,12 @@ def find_photos(
     photos = []
     for root, folders, names in os.walk(folder, onerror=leave_out):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
-        photos += [Path(root, name) for name in sorted(names) if is_photo(name) and not name.startswith(".")]
+        photos += [Path(root, name) for name in sorted(names) if wanted(name) and not name.startswith(".")]
     if order == "time":
         photos.sort(key=_modified)
     elif order == "random":
         random.shuffle(photos)
     return photos
-
-
-def is_photo(name: str) -> bool:
-    """Whether a file of this name is taken for a photo."""
-    return os.path.splitext(name)[1].lower() in SUFFIXES  # noqa: PTH122  100,000 names a round
 
 
 def _modified(path: Path) -> float:

@@ -18,6 +18,7 @@ _HARMLESS: Final = "extraneous bytes before marker"  # many cameras pad; the pic
 
 
 _SCAN: Final = b"\xff\xda"  # the marker that begins a scan (ITU-T T.81, B.1.1.3); a thumbnail within counts too
+MOST_KEPT: Final = 2  # decoded pictures of one frame, for models of different sizes
 MOST_SCANS: Final = 64  # programs write about ten; each further one costs the decoder a walk over the whole picture
 A_FRAME: Final = "the picture"  # that has no name, as it comes from a camera
 
@@ -77,7 +78,7 @@ class JpegPicture:
 
     @cached_property
     def _cache(self) -> dict[Size, PackedPicture]:
-        return {}  # the last decoded: the models of one package ask for the same frame
+        return {}  # what was asked for last: the models of one package ask for the same frame
 
     def _decoded(self, least: Size) -> PackedPicture:
         for known, picture in tuple(self._cache.items()):
@@ -85,7 +86,11 @@ class JpegPicture:
             if known.width <= least.width <= picture.size.width and known.height <= least.height <= picture.size.height:
                 return picture
         picture = PackedPicture(self._decode(least, "RGB"))
-        self._cache.clear()
+        for known, kept in tuple(self._cache.items()):  # a copy: several threads may look at one picture
+            if kept.size == picture.size:
+                self._cache.pop(known, None)  # `least` is less than it, and serves for both
+        if len(self._cache) >= MOST_KEPT:
+            self._cache.clear()
         self._cache[least] = picture
         return picture
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 from functools import cache
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol, runtime_checkable
 
 import cv2
 import numpy as np
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["Matrix", "Order", "PackedPicture", "Picture", "Pixels", "TurnedPicture", "YuvPicture"]
 
 
+@runtime_checkable
 class Picture(Protocol):
     """Pixels of one moment."""
 

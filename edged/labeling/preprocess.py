@@ -83,6 +83,15 @@ def prepare(picture: Picture, rule: InputRule, tensor: NDArray[np.generic], regi
     image[...] = canvas if rule.lookup is None else _look_up(canvas, rule.lookup)
 
 
+def look_ahead(picture: Picture, size: Size, fit: Fit, region: Region = WHOLE) -> None:
+    """Have a compressed picture decode what `prepare` will ask for: it keeps that, and `prepare` costs little then."""
+    if fit is Fit.CROP:
+        region = _crop(region, picture.size, size)
+    elif fit is Fit.PAD:
+        size = _letterbox(region, picture.size, size)
+    picture.render(size, region)
+
+
 def _look_up(pixels: NDArray[np.generic], lookup: NDArray[np.generic]) -> NDArray[np.generic]:
     table = lookup.reshape(1, 256, lookup.shape[1])
     return cv2.LUT(pixels, table).reshape(pixels.shape)  # type: ignore[arg-type]  # OpenCV's stubs want other generics

@@ -58,7 +58,7 @@ def test_models_of_one_package_share_one_decoding_and_memory_stays_bounded() -> 
     assert picture._decoded(Size(200, 200)) is first  # noqa: SLF001
     for number in range(1, 20):
         picture.render(Size(10 * number, 10))
-    assert len(decoded_sizes(picture)) == 1
+    assert len(decoded_sizes(picture)) <= 2
 
 
 @pytest.mark.parametrize("sides", [(224, 257), (257, 224), (64, 200), (200, 64), (128, 600)])

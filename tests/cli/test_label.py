@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -53,7 +54,8 @@ def lines(done: subprocess.CompletedProcess[bytes]) -> list[dict[str, Any]]:
 
 def test_table_has_a_line_a_photo_folders_looked_through(model: Path, photos: Path) -> None:
     done = label("--model", model, photos)
-    assert (done.returncode, done.stderr) == (0, b"")
+    assert done.returncode == 0
+    assert re.fullmatch(rb"edged: 2 labelled in \d+\.\d s \(\d+ a second\)\n", done.stderr)
     first, second = done.stdout.decode().splitlines()
     assert first == f"{photos}/a.png  red 1.00  green 0.40  blue 0.20"
     assert second == f"{photos}/below/b.png  red 0.50  green 0.20  blue 0.10"
@@ -61,7 +63,7 @@ def test_table_has_a_line_a_photo_folders_looked_through(model: Path, photos: Pa
 
 def test_json_is_one_object_a_line_as_promised(model: Path, photos: Path) -> None:
     done = label("--model", model, "--json", photos / "a.png", photos / "below")
-    assert (done.returncode, done.stderr) == (0, b"")
+    assert done.returncode == 0
     first, second = lines(done)
     timing = first.pop("timing_ms")
     assert set(timing) == {"preprocess", "inference"}
@@ -87,7 +89,15 @@ def test_unreadable_photos_are_named_the_rest_is_labelled_and_the_code_is_65(mod
     (photos / "cut.jpg").write_bytes(encoded(noise(200, 100), "JPEG")[:2000])
     done = label("--model", model, "--json", photos, photos / "nowhere.png", "/dev/zero")
     assert done.returncode == 65
-    assert done.stderr == b"edged: 4 of 6 could not be read\n"
+    summary, *named = done.stderr.decode().splitlines()
+    assert summary.startswith("edged: 2 labelled in ")
+    assert summary.endswith("; 4 of 6 could not be labelled:")
+    assert [line.split(": ")[0].strip() for line in named] == [
+        f"{photos}/0.jpg",
+        f"{photos}/cut.jpg",
+        f"{photos}/nowhere.png",
+        "/dev/zero",
+    ]
     found = {line["file"]: line for line in lines(done)}
     assert {Path(file).name for file, line in found.items() if "labels" in line} == {"a.png", "b.png"}
     for file, line in found.items():
@@ -179,7 +189,7 @@ def test_empty_folder_is_an_error_that_names_it(model: Path, tmp_path: Path) -> 
     done = label("--model", model, "--json", tmp_path / "empty")
     assert done.returncode == 65
     assert lines(done) == [
-        {"schema": 1, "file": f"{tmp_path}/empty", "error": f"{tmp_path}/empty: no photos in this folder"}
+        {"schema": 1, "file": f"{tmp_path}/empty", "error": f"{tmp_path}/empty: no photos or videos in this folder"}
     ]
 
 
