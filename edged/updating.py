@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import shutil
@@ -9,7 +10,7 @@ from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from edged.config import redact
+from edged.config import ProbationConfig, redact
 from edged.engine.process import Launch
 from edged.errors import EdgedError, ModelError
 from edged.model_switch import ModelSwitch
@@ -30,8 +31,10 @@ from edged.updates.conditions import Rules, Situation, why_wait
 from edged.updates.metered import is_metered
 from edged.updates.probation import Terms
 from edged.updates.refusals import Refusals
+from edged.updates.rounds import RoundOptions, Rounds, Work
 from edged.updates.shelf import Shelf
-from edged.updates.updater import Means, Options, Updater
+from edged.updates.telling import Telling
+from edged.updates.updater import Updater
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -49,6 +52,8 @@ log = logging.getLogger(__name__)
 
 REGISTRY: Final = "registry"
 MEGABYTE: Final = 1024 * 1024
+SLOWDOWN: Final = 3.0
+"""Where there is no registry, whose section says it."""
 EXCHANGE_SECONDS: Final = 2.0
 """Beyond the deadline of an inference, for the pipeline to get to its next frame."""
 
@@ -74,29 +79,30 @@ def make_updater(
     cap = (1024 if registry is None else registry.disk) * MEGABYTE
     shelf = Shelf(store, Refusals(store.folder / "refused.json"), cap, config.model.locale)
     switch = ModelSwitch(engine, pipeline, config.model.members, config.inference.deadline + EXCHANGE_SECONDS, taken)
-    terms = Terms(100, 600.0, 3.0)
-    if registry is not None:
-        terms = Terms(registry.probation.results, registry.probation.duration, registry.slowdown)
-    options = Options(
-        device=config.device,
-        name=config.model.name,
+    probation = ProbationConfig() if registry is None else registry.probation
+    terms = Terms(probation.results, probation.duration, SLOWDOWN if registry is None else registry.slowdown)
+    changeover = Changeover(shelf, switch, engine, pipeline, terms)
+    return Updater(
+        config.model.name,
         fixed=config.model.path is not None,
-        address="" if registry is None else redact(registry.url),
-        interval=3600.0 if registry is None else registry.interval,
-        automatic=registry is not None and registry.automatic,
-    )
-    inference = config.inference
-    launch = Launch(inference.python, inference.runtime, inference.memory)
-    means = Means(
-        shelf=shelf,
-        registry=None if registry is None else _registry(config, registry, store),
-        changeover=Changeover(shelf, switch, engine, pipeline, terms),
         pipeline=pipeline,
-        prove=partial(prove_against, launch=launch, slowdown=terms.slowdown),
-        why_wait=_never_waits if registry is None else partial(_why_wait, config.state, registry),
-        tell=tell,
+        work=Work(shelf, changeover, Telling(store, tell), asyncio.Lock()),
+        rounds=None if registry is None else _rounds(config, registry, store),
     )
-    return Updater(options, means)
+
+
+def _rounds(config: Config, registry: RegistryConfig, store: Store) -> Rounds:
+    inference = config.inference
+    options = RoundOptions(
+        config.device, config.model.name, redact(registry.url), registry.interval, automatic=registry.automatic
+    )
+    launch = Launch(inference.python, inference.runtime, inference.memory)
+    return Rounds(
+        options,
+        _registry(config, registry, store),
+        partial(prove_against, launch=launch, slowdown=registry.slowdown),
+        partial(_why_wait, config.state, registry),
+    )
 
 
 def obey_over_mqtt(mqtt: MqttClient, updater: Updater) -> None:
@@ -153,10 +159,6 @@ def _why_wait(state: Path, registry: RegistryConfig, size: int) -> str | None:
     now = datetime.now().astimezone()
     metered = not registry.metered and is_metered()
     return why_wait(rules, Situation(Clock(state / REGISTRY).read(), now, metered, _free(state)), size)
-
-
-def _never_waits(_size: int) -> str | None:
-    return None
 
 
 def _free(state: Path) -> int:

@@ -6,6 +6,7 @@ import json
 import shutil
 import sys
 import time
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 WORKER = Path(__file__).parent / "support" / "named_worker.py"
-SECONDS = 30.0
+SECONDS = 60.0
 """For a whole update on a busy machine: three processes that import a runtime."""
 BACK_SECONDS = 10.0
 
@@ -38,13 +39,11 @@ def device(tmp_path: Path, broker: Mosquitto, photos: Path, operator: Operator) 
     return make_device(tmp_path, broker, photos, operator)
 
 
-def make_device(
-    folder: Path, broker: Mosquitto, photos: Path, operator: Operator, *, name: str = NAME, registry: str = ""
-) -> Daemon:
+def make_device(folder: Path, broker: Mosquitto, photos: Path, operator: Operator) -> Daemon:
     more = (
-        f"model: {{name: {name}}}\n"
+        f"model: {{name: {NAME}}}\n"
         f"registry: {{url: '{operator.address}', root: {operator.folder}/root.json, interval: 1s,"
-        f" probation: {{results: 40, for: 1s}}{registry}}}\n"
+        f" probation: {{results: 40, for: 1s}}}}\n"
     )
     daemon = Daemon(folder, broker.port, f"  a: {{source: {photos}, fps: 50, labels: {{threshold: 0}}}}", more=more)
     python = folder / "python"
@@ -72,7 +71,7 @@ def is_good(version: str) -> Callable[[dict[str, Any]], bool]:
     return lambda said: (said["version"], said["state"]) == (version, "good")
 
 
-def refusing(said: dict[str, Any], version: str) -> bool:
+def refusing(version: str, said: dict[str, Any]) -> bool:
     """Whether a version has failed before it labelled."""
     return said["last_error"] is not None and version in json.dumps(said["candidate"])
 
@@ -115,7 +114,7 @@ def test_a_published_model_labels_without_a_frame_lost_and_is_marked_good(
         assert said["previous"]["version"] == "1.0.0"
         assert said["last_error"] is None
         states = [json.loads(payload)["state"] for payload in subscriber.on("edged/test/model")]
-        assert [state for state in states if state != "good"][-2:] != [] and "probation" in states
+        assert "probation" in states
         assert frames == sorted(set(frames)), "each frame is labelled once, in order"
         update = json.loads(subscriber.on("edged/test/update")[-1])
         assert (update["installed_version"], update["in_progress"], update["update_percentage"]) == (
@@ -139,7 +138,7 @@ def test_a_published_model_labels_without_a_frame_lost_and_is_marked_good(
         ("slow-80.tflite", "ms for a frame; the model before took"),
     ],
 )
-def test_a_model_that_fails_on_probation_goes_back_by_itself_and_is_refused(
+def test_a_model_that_fails_on_probation_goes_back_by_itself_and_is_refused(  # noqa: PLR0913, PLR0917  fixtures
     device: Daemon, operator: Operator, subscriber: Subscriber, tmp_path: Path, file: str, why: str
 ) -> None:
     device.config.write_text(device.config.read_text("utf-8").replace("results: 40", "results: 400"), "utf-8")
@@ -170,7 +169,7 @@ def test_a_model_that_is_wrong_never_labels(device: Daemon, operator: Operator, 
             ("1.2.0", {"members": [{"name": "colours", "model": "labels.txt"}]}),
         ):
             operator.publish(version, **wrong)
-            said = wait_for_model(subscriber, lambda said, version=version: refusing(said, version))
+            said = wait_for_model(subscriber, partial(refusing, version))
             assert said["version"] == "1.0.0"
         operator.publish("1.3.0")
         wait_for_model(subscriber, is_good("1.3.0"))

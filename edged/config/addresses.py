@@ -6,6 +6,7 @@ import ipaddress
 import re
 from dataclasses import dataclass
 from typing import Annotated, Final, Self
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, PlainSerializer
 
@@ -93,6 +94,8 @@ ListenAddress = Annotated[
 def _registry_url(value: str) -> str:
     if not re.match(r"(https?://[^/]|file:///)\S*\Z", value):
         raise ValueError("not an address")
+    if "@" in urlsplit(value).netloc:
+        raise ValueError("user and password are not taken: what is there is signed, and public")
     return value
 
 

@@ -193,7 +193,8 @@ def _description(recipe: Recipe, described: ModelMetadata, labels: tuple[str, ..
 
 def _with_golden(package: NewPackage, golden: tuple[Golden, ...], draft: Path) -> NewPackage:
     """The package with its photos, and what the model says of them."""
-    from edged.labeler import ImageLabeler, as_picture  # noqa: PLC0415  a package without photos needs no runtime
+    from edged.labeler import ImageLabeler  # noqa: PLC0415  a package without photos needs no runtime
+    from edged.picturable import as_picture  # noqa: PLC0415  as above
 
     pictures = [as_picture(one.photo) for one in golden]  # one that cannot be read is said before the long work
     files = dict(package.files)

@@ -1,0 +1,92 @@
+"""What there is to say of the model and of updates, gathered in one place, and said when it has changed."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from edged.labeling.label import ModelRef
+from edged.models.package import BASE, find_model, read_summary
+from edged.mqtt.model_messages import ModelStatus, UpdateStatus
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from edged.models.store import Entry, Store
+    from edged.mqtt.model_messages import State
+    from edged.updates.changeover import Changeover
+    from edged.updates.registry import Update
+
+log = logging.getLogger(__name__)
+
+
+class Telling:
+    """Written by whoever knows, on the event loop's thread; `percentage` by a download's thread too.
+
+    Attributes:
+        phase: of the update that is on its way; None where none is.
+        percentage: of its download.
+        update: on offer, or on its way.
+        rolled_back: whether the last model that was tried did not do well.
+        error: why the last update failed, or waits; None where nothing is wrong.
+    """
+
+    def __init__(self, store: Store, tell: Callable[[ModelStatus, UpdateStatus], None]) -> None:
+        self._store = store
+        self._tell = tell
+        self._base = read_summary(find_model(BASE)).ref
+        self._said: tuple[ModelStatus, UpdateStatus] | None = None
+        self.phase: State | None = None
+        self.percentage: int | None = None
+        self.update: Update | None = None
+        self.rolled_back = False
+        self.error: str | None = None
+
+    def fault(self, text: str) -> None:
+        """Something has failed; in the log once."""
+        log.log(logging.DEBUG if text == self.error else logging.WARNING, "updates: %s", text)
+        self.error = text
+
+    def well(self) -> None:
+        """Another model labels, and nothing is wrong."""
+        self.rolled_back, self.error = False, None
+
+    def say(self, change: Changeover) -> None:
+        """Tell of everything, if something has changed since the last time."""
+        present, update = change.ref, self.update
+        candidate = None if update is None else update.ref
+        model = ModelStatus(
+            present,
+            self._state(change),
+            self._previous(change),
+            present if change.trial is not None else candidate,
+            self.error,
+            change.since,
+        )
+        offered = UpdateStatus(
+            installed_version=None if present is None else present.version,
+            latest_version=None if update is None else update.ref.version,
+            title=update.title if update is not None else present.name if present is not None else "",
+            release_summary="" if update is None else update.notes,
+            percentage=self.percentage,
+            in_progress=self.phase is not None,
+        )
+        if (model, offered) != self._said:
+            self._said = (model, offered)
+            self._tell(model, offered)
+
+    def _state(self, change: Changeover) -> State:
+        if self.phase is not None:
+            return self.phase
+        if change.trial is not None:
+            return "probation"
+        return "rolled_back" if self.rolled_back else "good"
+
+    def _previous(self, change: Changeover) -> ModelRef | None:
+        """What there is to go back to; the base model has nothing before it."""
+        if change.entry is None:
+            return None
+        entry: Entry | None = change.trial.fallback if change.trial is not None else self._store.previous()
+        if entry is None:
+            return self._base
+        return ModelRef(entry.record.name, entry.record.version, f"sha256:{entry.digest}")
