@@ -17,7 +17,7 @@ def test_right_configuration_shows_no_secret(tmp_path: Path, monkeypatch: pytest
     for password in ("password_file: secret", f"password: {SECRET}", 'password: "${CAMERA_PASSWORD}"'):
         config = parse_config(
             f"mqtt: {{username: u, {password}}}\n"
-            f"registry: {{url: 'https://u:{SECRET}@h/x'}}\n"
+            f"registry: {{url: 'https://h/x?token={SECRET}'}}\n"
             "cameras:\n"
             "  a: {source: 'rtsp://u:${CAMERA_PASSWORD}@h/x'}\n"
             f"  b: {{source: 'http://h/x?token={SECRET}'}}\n",
@@ -63,6 +63,7 @@ def test_right_configuration_shows_no_secret(tmp_path: Path, monkeypatch: pytest
         "cameras: {'rtsp://u:hunter2@h/x': {source: picamera}}",
         "cameras: {a: {source: picamera, rotation: 'rtsp://u:hunter2@h/x'}}",
         "registry: {url: 'u:hunter2@h'}",
+        "registry: {url: 'https://u:hunter2@h/x'}",
         "web: {listen: '0.0.0.0:1', token_file: hunter2}",
     ],
 )
