@@ -29,7 +29,7 @@ from edged.updates.changeover import Changeover
 from edged.updates.clock import Clock
 from edged.updates.conditions import Rules, Situation, why_wait
 from edged.updates.metered import is_metered
-from edged.updates.probation import Terms
+from edged.updates.probation import Terms, too_slow
 from edged.updates.refusals import Refusals
 from edged.updates.rounds import RoundOptions, Rounds, Work
 from edged.updates.shelf import Shelf
@@ -139,7 +139,7 @@ def prove_against(folder: Path, present: Entry | None, *, launch: Launch, slowdo
     """
     new = prove(folder, launch=launch)
     before = prove(find_model(BASE) if present is None else present.folder, launch=launch)
-    if before.inference and new.inference > slowdown * before.inference:
+    if before.inference and too_slow(new.inference, before.inference, slowdown):
         raise ModelError(
             f"it takes {new.inference * 1000:.1f} ms for a picture; the present model takes"
             f" {before.inference * 1000:.1f} ms, and {slowdown:g} times that is the most (registry.slowdown)"

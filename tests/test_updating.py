@@ -126,8 +126,10 @@ def test_a_published_model_labels_without_a_frame_lost_and_is_marked_good(
     active = Store(tmp_path / "state").active()
     assert active is not None
     assert active.record.version == "1.1.0"
-    device.start()
-    until(lambda: last_version(subscriber) == "1.1.0", SECONDS)
+    count = len(labels(subscriber))
+    with device:
+        wait_for_labels(subscriber, SECONDS)
+        assert labels(subscriber)[count]["model"]["version"] == "1.1.0", "from its first label on"
 
 
 @pytest.mark.parametrize(
@@ -238,7 +240,7 @@ def test_without_its_state_folder_it_labels(
         device.process.wait()
     shutil.rmtree(tmp_path / "state")
     count = len(labels(subscriber))
-    device.start()
-    until(lambda: len(labels(subscriber)) > count, SECONDS)
-    assert labels(subscriber)[count]["model"]["name"] == "base"
-    wait_for_model(subscriber, is_good("1.0.0"))
+    with device:
+        wait_for_labels(subscriber, SECONDS)
+        assert labels(subscriber)[count]["model"]["name"] == "base"
+        wait_for_model(subscriber, is_good("1.0.0"))

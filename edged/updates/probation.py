@@ -16,6 +16,15 @@ MOST_ERRORS: Final = 0.05
 """The share of frames that a model may fail to label."""
 
 
+QUICK_SECONDS: Final = 0.005
+"""An inference that takes no longer is never too slow: of such times neighbours on the machine make more than models."""
+
+
+def too_slow(seconds: float, before: float, slowdown: float) -> bool:
+    """Whether a model that takes so long is too slow beside the one before it, which takes `before` seconds."""
+    return seconds > max(QUICK_SECONDS, slowdown * before)
+
+
 @dataclass(frozen=True, slots=True)
 class Terms:
     """What is asked of a new model.
@@ -81,7 +90,7 @@ def judge(terms: Terms, usual: float | None, conduct: Conduct) -> Verdict:
         return Verdict(Standing.FAILED, f"it could not label {conduct.errors} of {seen} frames")
     if usual and len(conduct.seconds) >= ENOUGH:
         median = statistics.median(conduct.seconds)
-        if median > terms.slowdown * usual:
+        if too_slow(median, usual, terms.slowdown):
             return Verdict(
                 Standing.FAILED,
                 f"it takes {median * 1000:.1f} ms for a frame; the model before took {usual * 1000:.1f} ms, and"
