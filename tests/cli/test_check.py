@@ -47,7 +47,6 @@ def test_right_configuration_is_well_and_summed_up(tmp_path: Path) -> None:
         "  broker   broker.example:1883, TLS",
         f"warning: cameras.film.source: {tmp_path}/film.mp4 is not there (the camera waits until it is)",
         "warning: registry.root: /etc/edged/root.json is not there (no update can be trusted without it)",
-        "note: registry: has no effect in this version",
     ]
 
 

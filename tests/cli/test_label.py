@@ -225,7 +225,8 @@ def test_interrupt_ends_it_quickly_and_quietly(model: Path, photos: Path) -> Non
 def test_base_model_sees_what_is_on_published_photos(testdata: Path) -> None:
     if not (ROOT / "models" / "base" / "model.yaml").exists():
         pytest.skip("models/base has not been built")
-    done = label("--json", "--max", "1", testdata / "images" / "burger.jpg", testdata / "images" / "cat.bmp")
+    words = ("--json", "--max", "1", "--detail", "fine")
+    done = label(*words, testdata / "images" / "burger.jpg", testdata / "images" / "cat.bmp")
     assert done.returncode == 0
     burger, cat = lines(done)
     assert burger["model"]["name"] == "base"

@@ -83,6 +83,8 @@ def test_defaults_are_those_of_the_contract() -> None:
             "window": None,
             "metered": False,
             "probation": {"results": 100, "for": 600.0},
+            "slowdown": 3.0,
+            "disk": 1024,
         },
         "web": {"listen": "127.0.0.1:8765", "token_file": None},
         "home_assistant": {"discovery": True, "prefix": "homeassistant"},
@@ -306,10 +308,8 @@ home_assistant: {discovery: true}
 """
     )
     assert [sentence.partition(":")[0] for sentence in unbuilt(config)] == [
-        "model.channel",
         "cameras.porch.image",
         "cameras.porch.presence",
-        "registry",
         "home_assistant",
     ]
     assert "cameras.porch.presence.motion" in given_sections(config)
