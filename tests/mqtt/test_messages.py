@@ -134,7 +134,7 @@ def test_every_result_is_strict_json_of_the_promised_shape(result: Result) -> No
 @given(healths)
 def test_every_health_is_strict_json_of_the_promised_shape(health: Health) -> None:
     parsed = strictly_parsed(health.to_json())
-    assert list(parsed) == ["schema", "time", "uptime_s", "cameras", "inference", "mqtt", "system"]
+    assert list(parsed) == ["schema", "time", "uptime_s", "cameras", "inference", "model", "mqtt", "system"]
     assert isinstance(parsed["cameras"], dict)
     for camera in parsed["cameras"].values():
         assert list(camera) == ["state", "reason", "fps", "frames", "dropped", "reconnects", "unchanged"]
@@ -162,6 +162,7 @@ def test_health_has_every_key_of_the_contract() -> None:
             "restarts": 0,
             "latency_ms": {"p50": 2.0, "p95": 3.0, "p99": 4.0},
         },
+        "model": {"name": None, "version": None, "state": "good", "last_error": None},
         "mqtt": {"protocol": "5", "reconnects": 1, "queued": 0, "dropped": 0},
         "system": {
             "memory_mb": 101.5,
