@@ -18,7 +18,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from base_model import deeplab, efficientnet, evaluation, package, people_evaluation
+from base_model import built_from, deeplab, efficientnet, evaluation, package, people_evaluation
 from base_model.flatbuffer import write_model
 from base_model.network import float_network
 from base_model.photos import CALIBRATION_PHOTOS, calibration_tensors
@@ -111,6 +111,8 @@ def _describe(sources: Sources, output: Path) -> None:
         for name in package.COMMITTED_FILES:
             shutil.copyfile(_HERE / name, output / name)
     package.write_description(output)
+    if output.resolve() == _HERE.resolve():
+        built_from.write(_HERE)
 
 
 class _Progress:

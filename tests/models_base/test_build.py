@@ -19,7 +19,7 @@ import numpy as np
 import pytest
 import yaml
 from ai_edge_litert.interpreter import Interpreter
-from base_model import sources
+from base_model import built_from, sources
 from base_model.golden import GOLDEN
 from base_model.package import label
 from base_model.photos import decode, stretch
@@ -78,6 +78,11 @@ def _confidences(model: Path, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.f
     return np.asarray(powers / powers.sum())
 
 
+def test_the_package_was_built_by_the_scripts_beside_it() -> None:
+    assert built_from.read(BASE) == built_from.fingerprint(BASE), "run models/base/build.py, and commit what it writes"
+
+
+@pytest.mark.skipif("EDGED_REBUILD" not in os.environ, reason="EDGED_REBUILD is not set: rebuilding takes minutes")
 @pytest.mark.timeout(900)  # two minutes on idle cores, five on busy ones
 def test_a_rebuilt_package_answers_as_the_committed_one(wheels: Path, builder: Path, tmp_path: Path) -> None:
     command = [str(builder), str(BASE / "build.py"), "--sources", str(wheels), "--output", str(tmp_path)]
