@@ -30,14 +30,9 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 # Tests of stated bounds (back within a second, stopped within five) need a processor that no other test keeps busy:
 # `scripts/test` runs these one after the other, and all others side by side.
 ALONE = (
-    "tests/camera/test_camera",
-    "tests/camera/test_left_behind",
-    "tests/camera/test_stream",
     "tests/cli/test_bench",
-    "tests/cli/test_demo",
     "tests/engine/",
     "tests/faults/",
-    "tests/mqtt/",
     "tests/test_daemon",
     "tests/test_reload",
     "tests/test_supervision",

@@ -1,6 +1,6 @@
 """Faults at random, and labels back within their bounds after each.
 
-    EDGED_WALK_SECONDS   how long (40)
+    EDGED_WALK_SECONDS   how long (15)
     EDGED_WALK_SEED      the walk to take; without it another one each time, whose seed is logged
 
 `scripts/random-walk` takes a long one and shows every step.
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-SECONDS = float(os.environ.get("EDGED_WALK_SECONDS", "40"))
+SECONDS = float(os.environ.get("EDGED_WALK_SECONDS", "15"))
 SEED = int(os.environ.get("EDGED_WALK_SEED") or secrets.randbelow(2**31))
 
 log = logging.getLogger("walk")
