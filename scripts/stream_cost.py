@@ -36,6 +36,8 @@ from edged.engine.options import EngineOptions  # noqa: E402
 from edged.models.package import find_model, open_package  # noqa: E402
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from edged.camera.pixels import Pixels
 
 RATE = 5
@@ -124,13 +126,14 @@ def bare_decode(packets: tuple[bytes, ...], meter: Meter, count: int) -> float:
     return spent / count
 
 
-def bare_invoke(engine: Engine, slot: int, meter: Meter, count: int) -> float:
-    """Processor seconds of the worker for one run of the model, with the message that starts it."""
+def bare_invoke(engine: Engine, slots: Sequence[int], meter: Meter, count: int) -> float:
+    """Processor seconds of the worker for one run of each member, with the messages that start them."""
     spent = 0.0
     for _ in range(count):
         time.sleep(1 / RATE)
         before = meter.worker()
-        engine.measure(slot, 1)
+        for slot in slots:
+            engine.measure(slot, 1)
         spent += meter.worker() - before
     return spent / count
 
@@ -161,7 +164,7 @@ def main() -> int:
             for _ in range(args.rounds):
                 whole, reading = stream_frames(cam.address("/cam"), classifier, meter, args.frames)
                 decode = bare_decode(mount.frames, meter, args.frames)
-                invoke = bare_invoke(engine, classifier.slot, meter, args.frames)
+                invoke = bare_invoke(engine, classifier.slots, meter, args.frames)
                 rounds.append(Round(whole, decode, invoke, reading))
         finally:
             engine.close()

@@ -37,12 +37,14 @@ def test_json_has_every_figure(tmp_path: Path) -> None:
     assert figures.pop("model") == "tiny 1.0.0"
     assert figures.pop("runtime")
     assert figures.pop("threads") == 1
+    assert figures.pop("members") == 1
     assert figures.keys() == {
         "bare_ms",
         "frame_to_labels_ms",
         "overhead_ratio",
         "fps",
         "frames_per_cpu_second",
+        "first_member_frames_per_cpu_second",
         "memory_mb",
     }
     assert all(value > 0 for value in figures.values())
