@@ -104,7 +104,7 @@ def test_truncated_model_is_refused_by_name(tmp_path: Path, part: float) -> None
 def test_model_over_which_the_worker_dies_or_hangs_is_refused_by_name(
     tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: str
 ) -> None:
-    monkeypatch.setattr(labeler_module, "LOAD_SECONDS", 1.5)
+    monkeypatch.setattr(labeler_module, "LOAD_SECONDS", 4.0)
     monkeypatch.setenv("EDGED_ROGUE", f"load:{how}:{tmp_path / 'mark'}")
     interpreter = tmp_path / "python"
     interpreter.write_text(f'#!/bin/sh\nexec {sys.executable} {ROGUE} "$@"\n')
@@ -113,7 +113,7 @@ def test_model_over_which_the_worker_dies_or_hangs_is_refused_by_name(
     began = time.monotonic()
     with pytest.raises(ModelError, match=f"^{tiny}: damaged, or more than this machine can load"):
         ImageLabeler(tiny)
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 15  # where it hangs: proving's own bound, then the labeler's
 
 
 def test_worker_that_cannot_start_is_not_called_the_models_fault(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -43,9 +43,9 @@ def make_device(folder: Path, broker: Mosquitto, photos: Path, operator: Operato
     more = (
         f"model: {{name: {NAME}}}\n"
         f"registry: {{url: '{operator.address}', root: {operator.folder}/root.json, interval: 1s,"
-        f" probation: {{results: 40, for: 1s}}}}\n"
+        f" probation: {{results: 20, for: 1s}}}}\n"
     )
-    daemon = Daemon(folder, broker.port, f"  a: {{source: {photos}, fps: 50, labels: {{threshold: 0}}}}", more=more)
+    daemon = Daemon(folder, broker.port, f"  a: {{source: {photos}, fps: 20, labels: {{threshold: 0}}}}", more=more)
     python = folder / "python"
     python.write_text(f'#!/bin/sh\nexec "{sys.executable}" "{WORKER}" "$@"\n')
     python.chmod(0o755)
@@ -135,15 +135,15 @@ def test_a_published_model_labels_without_a_frame_lost_and_is_marked_good(
 @pytest.mark.parametrize(
     ("file", "why"),
     [
-        ("crash-80.tflite", "the inference process died with it"),
-        ("hang-80.tflite", "the inference process died with it"),
-        ("slow-80.tflite", "ms for a frame; the model before took"),
+        ("crash-50.tflite", "the inference process died with it"),
+        ("hang-50.tflite", "the inference process died with it"),
+        ("slow-50.tflite", "ms for a frame; the model before took"),
     ],
 )
 def test_a_model_that_fails_on_probation_goes_back_by_itself_and_is_refused(  # noqa: PLR0913, PLR0917  fixtures
     device: Daemon, operator: Operator, subscriber: Subscriber, tmp_path: Path, file: str, why: str
 ) -> None:
-    device.config.write_text(device.config.read_text("utf-8").replace("results: 40", "results: 400"), "utf-8")
+    device.config.write_text(device.config.read_text("utf-8").replace("results: 20", "results: 150"), "utf-8")
     operator.publish("1.0.0")
     with device:
         wait_for_labels(subscriber, SECONDS)
@@ -154,7 +154,7 @@ def test_a_model_that_fails_on_probation_goes_back_by_itself_and_is_refused(  # 
         assert said["version"] == "1.0.0"
         until(lambda: last_version(subscriber) == "1.0.0", BACK_SECONDS)
         wait_for_health(subscriber, lambda health: health["model"]["state"] == "rolled_back")
-        wait_for_labels(subscriber, BACK_SECONDS, more=100)
+        wait_for_labels(subscriber, BACK_SECONDS, more=20)
         assert last_version(subscriber) == "1.0.0", "it is not taken again"
         refused = Refusals(Store(tmp_path / "state").folder / "refused.json")
         assert len(refused.digests) == 1

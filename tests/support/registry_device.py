@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from support.signed_registry import Package
 
-QUICK: Final = Patience(answer=0.5, stall=0.3, least=0.6, rate=1e6, poll=3.0)
+QUICK: Final = Patience(answer=1.0, stall=0.5, least=1.5, rate=1e6, poll=5.0)
 
 
 class Device:
