@@ -112,6 +112,7 @@ async def serve(  # noqa: C901, PLR0915  one part after the other, as they are s
                 show(result, frame)
 
         def taken(classifier: Classifier) -> None:
+            progress.expect(PIPELINE, _patience(config, len(classifier.slots)))
             fleet.want(classifier.size)
             warn_of_unknown_labels(classifier, config.cameras)
             ref = classifier.ref
@@ -145,7 +146,7 @@ async def serve(  # noqa: C901, PLR0915  one part after the other, as they are s
             onlookers["reload"] = Reloader(reload, given, fleet, pipeline, supervisor).run(reloading)
         for name, onlooker in onlookers.items():
             parts.callback(tasks.create_task(onlooker, name=name).cancel)
-        progress.expect(PIPELINE, 2 * config.inference.load_deadline + config.inference.deadline + GRACE_SECONDS)
+        progress.expect(PIPELINE, _patience(config, max(len(package.members) for package in packages)))
         tasks.create_task(in_thread(pipeline.run, "pipeline"), name="pipeline")
         parts.callback(engine.close)  # once more and earlier: an inference that hangs must not hold up the end
         parts.callback(pipeline.stop)
@@ -182,6 +183,12 @@ async def _report_health(reporter: HealthReporter, mqtt: MqttClient, changed: as
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout_at(due):
                 await changed.wait()
+
+
+def _patience(config: Config, members: int) -> float:
+    """How long one turn of the pipeline may take: a worker starts, every member is loaded, and each infers."""
+    inference = config.inference
+    return (1 + members) * inference.load_deadline + members * inference.deadline + GRACE_SECONDS
 
 
 def _with_broker(config: Config, port: int) -> Config:
