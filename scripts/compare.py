@@ -1,8 +1,8 @@
 """`scripts/compare`'s work: edged and MediaPipe's ImageClassifier on the same models and photos, in turn.
 
 Both are held to one processor core. The time is from the file to the labels (`ImageLabeler.process(path)` against
-`Image.create_from_file` and `classify`), the median of the rounds. Where the two differ, edged also labels the picture as
-MediaPipe decodes and samples it: if that gives MediaPipe's confidences, the difference lies there and nowhere else.
+`Image.create_from_file` and `classify`), the median of the rounds. Where the two differ, edged also labels the picture
+as MediaPipe decodes and samples it: if that gives MediaPipe's confidences, the difference lies there and nowhere else.
 Exit code: 0 where every goal is met, else 1.
 """
 
@@ -38,7 +38,8 @@ if TYPE_CHECKING:
 CHECKOUT: Final = Path(__file__).resolve().parents[1]
 MEDIAPIPE_READS: Final = {".jpg", ".jpeg", ".png", ".bmp"}
 ALL: Final = 100_000
-COPIES: Final = 100  # JPEG files for the whole command
+COPIES: Final = 300  # JPEG files for the whole command
+COMMAND_ROUNDS: Final = 5
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,7 @@ class MediaPipe:
     """The other side, in a process of its own: scripts/mediapipe_side.py."""
 
     def __init__(self, python: Path, core: int) -> None:
-        command = [python, CHECKOUT / "scripts/mediapipe_side.py", str(core)]
+        command: list[str | Path] = [python, CHECKOUT / "scripts/mediapipe_side.py", str(core)]
         self._child = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
         )
@@ -122,8 +123,9 @@ def packed(model: Path, described: Tflite, folder: Path) -> Path:
             words += ["--labels", str(labels)]
             break
     name, output = model.stem.lower(), folder / f"{model.parent.name}-{model.stem}"
-    command = [sys.executable, "-m", "edged", "models", "pack", model, "--name", name, "--version", "1.0.0", *words]
-    subprocess.run([*command, "--output", output], check=True, stdout=subprocess.DEVNULL)
+    pack: list[str | Path] = [sys.executable, "-m", "edged", "models", "pack", model]
+    pack += ["--name", name, "--version", "1.0.0", *words, "--output", output]
+    subprocess.run(pack, check=True, stdout=subprocess.DEVNULL)
     return output / model.name
 
 
@@ -191,8 +193,8 @@ class Model:
         return ours, self._mediapipe.ask(**question, timed=True)["seconds"]
 
 
-def whole_command(model: Path, views: list[View], python: Path, scratch: Path, rounds: int) -> Command | None:
-    """`edged label` on a folder of JPEG files, and a plain loop with MediaPipe over them: seconds, start included."""
+def whole_command(model: Path, views: list[View], python: Path, scratch: Path) -> Command | None:
+    """`edged label` on a folder of JPEG files, and a plain loop with MediaPipe over them, as commands."""
     photos = sorted({view.photo for view in views if view.photo.suffix.lower() in {".jpg", ".jpeg"}})
     if not photos:
         return None
@@ -207,10 +209,13 @@ def whole_command(model: Path, views: list[View], python: Path, scratch: Path, r
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         return time.perf_counter() - start
 
-    ours = [sys.executable, "-m", "edged", "label", "--model", model, "--json", folder]
-    theirs = [python, CHECKOUT / "scripts/mediapipe_side.py", "--loop", model, *copies]
-    pairs = [(seconds(*ours), seconds(*theirs)) for _ in range(rounds)]
-    return Command(COPIES, *(round(statistics.median(side), 2) for side in zip(*pairs, strict=True)))
+    ours: list[str | Path] = [sys.executable, "-m", "edged", "label", "--model", model, "--json"]
+    theirs: list[str | Path] = [python, CHECKOUT / "scripts/mediapipe_side.py", "--loop", model]
+    runs = [
+        (seconds(*ours, copies[0]), seconds(*theirs, copies[0]), seconds(*ours, folder), seconds(*theirs, *copies))
+        for _ in range(COMMAND_ROUNDS)
+    ]
+    return Command(COPIES, *(round(statistics.median(run), 3) for run in zip(*runs, strict=True)))
 
 
 def models_of(folders: list[Path], mediapipe: MediaPipe, scratch: Path, left_out: dict[str, str]) -> Iterator[Model]:
@@ -242,7 +247,7 @@ def compare(folders: list[Path], python: Path, rounds: int) -> Report:
                 rows += [model.compare(view, rounds) for view in views]
             finally:
                 model.close()
-            command = command or whole_command(model.file, views, python, scratch, 3)
+            command = command or whole_command(model.file, views, python, scratch)
     if not rows:
         raise SystemExit(f"compare: no model and photo in {', '.join(map(str, folders))} that both sides take")
     return Report(tuple(rows), command, left_out)

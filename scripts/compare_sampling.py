@@ -2,9 +2,9 @@
 
 The corners of the region are laid upon the corners of the tensor and the pixel (x, y) of the tensor is looked up at
 `x * width / columns`, where edged (and ML Kit, the TFLite Task Library and libcoral) looks at the middle of its area,
-`(x + 0.5) * width / columns - 0.5`: MediaPipe sees everything `(width / columns - 1) / 2` pixels further to the left and
-top (before a rotation). Coordinates are rounded to 1/32 of a pixel, and what lies outside repeats the edge. A picture's
-transparency is left away. Found by comparing; equal to MediaPipe's answers, to a step of the model's output.
+`(x + 0.5) * width / columns - 0.5`: MediaPipe looks `(width / columns - 1) / 2` pixels further to the left and top (as
+the turned picture lies). Coordinates are rounded to 1/32 of a pixel, and what lies outside repeats the edge. A
+picture's transparency is left away. Found by comparing; equal to MediaPipe's answers, to a step of the model's output.
 """
 
 from __future__ import annotations
@@ -36,5 +36,7 @@ def as_mediapipe_samples(pixels: Pixels, size: Size, region: Region, rotation: R
     matrix = cv2.getPerspectiveTransform(wanted, seen)
     columns, rows = np.meshgrid(np.arange(size.width), np.arange(size.height))
     x, y, scale = np.tensordot(matrix, np.stack([columns, rows, np.ones_like(rows)]), axes=1)
-    to_32nds = cv2.convertMaps((x / scale).astype(np.float32), (y / scale).astype(np.float32), cv2.CV_16SC2)
-    return as_pixels(cv2.remap(pixels, *to_32nds, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE))
+    whole, parts = cv2.convertMaps(  # whole pixels, and 32nds
+        (x / scale).astype(np.float32), (y / scale).astype(np.float32), cv2.CV_16SC2
+    )
+    return as_pixels(cv2.remap(pixels, whole, parts, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE))

@@ -1,7 +1,7 @@
 """MediaPipe's half of `scripts/compare`: run by .venv-mediapipe's Python, which has MediaPipe and no edged.
 
-Reads one JSON object a line and answers each with one: `{"model": FILE}` loads a model; `{"photo": FILE}` classifies with
-it (with `rotation` and `region`), and keeps MediaPipe's pixels in `pixels` where that is given.
+Reads one JSON object a line and answers each with one: `{"model": FILE}` loads a model; `{"photo": FILE}` classifies
+with it (with `rotation` and `region`), and keeps MediaPipe's pixels in `pixels` where that is given.
 """
 
 from __future__ import annotations
