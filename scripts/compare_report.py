@@ -133,7 +133,7 @@ def print_report(report: Report) -> None:
     if report.command is not None:
         whole = report.command
         console.print(
-            f"edged label, MediaPipe in a plain loop: one JPEG file {whole.edged_one_s:.2f} s, {whole.mediapipe_one_s:.2f}"
-            f" s; {whole.photos} files {whole.edged_all_s:.2f} s, {whole.mediapipe_all_s:.2f} s; each further file"
+            f"edged label, MediaPipe in a plain loop: one JPEG {whole.edged_one_s:.2f} s, {whole.mediapipe_one_s:.2f} s;"
+            f" {whole.photos} files {whole.edged_all_s:.2f} s, {whole.mediapipe_all_s:.2f} s; each further file"
             f" {whole.edged_ms:.2f} ms, {whole.mediapipe_ms:.2f} ms"
         )

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from numpy.typing import NDArray
+    from PIL.ImageFile import ImageFile
 
     from edged.camera.geometry import Rotation
 
@@ -90,7 +91,7 @@ def picture_of_pillow(image: Image.Image) -> PackedPicture:
         raise BadImageError(f"the Pillow image cannot be read ({error!r})") from error
 
 
-def _open(data: bytes, name: str) -> Image.Image:
+def _open(data: bytes, name: str) -> ImageFile:
     """Parse the header: the image, not decoded yet."""
     with _warnings_lock, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # what Pillow thinks of a file's tags is not for the caller's terminal
@@ -108,7 +109,7 @@ def _orientation(image: Image.Image) -> int:
     return found if found in _JPEG_TURNS or found in _MIRRORED else 1
 
 
-def _uncompressed(image: Image.Image, data: bytes) -> PackedPicture | None:
+def _uncompressed(image: ImageFile, data: bytes) -> PackedPicture | None:
     """A BMP file's pixels where they lie in it: nothing is decoded or copied. None where they are not of that kind."""
     if image.format != "BMP" or image.mode != "RGB" or len(image.tile) != 1:
         return None

@@ -5,14 +5,17 @@ Pillow has parsed the header before; what is not of a common kind, turned by its
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import cv2
 from kornia_rs.io import decode_image_png_u8
 from PIL import Image
 
 from edged.camera.picture import Order, PackedPicture
-from edged.camera.pixels import Pixels, as_pixels
+from edged.camera.pixels import as_pixels
+
+if TYPE_CHECKING:
+    from PIL.ImageFile import ImageFile
 
 _MODES: Final = {"L": "mono", "RGB": "rgb", "RGBA": "rgba"}
 _ORIENTATION: Final = 0x0112
@@ -21,7 +24,7 @@ _ORIENTATION: Final = 0x0112
 _TURNED: Final = (b"eXIf", b"Raw profile type ", b"tiff:Orientation")
 
 
-def decode_png(image: Image.Image, data: bytes) -> PackedPicture | None:
+def decode_png(image: ImageFile, data: bytes) -> PackedPicture | None:
     """The picture that Pillow has opened; None where Pillow is to decode it, or to say what is wrong with it."""
     if image.format != "PNG" or not _common(image):
         return None
@@ -38,7 +41,7 @@ def decode_png(image: Image.Image, data: bytes) -> PackedPicture | None:
     return PackedPicture(pixels[:, :, 0], Order.GREY) if image.mode == "L" else PackedPicture(pixels)
 
 
-def _common(image: Image.Image) -> bool:
+def _common(image: ImageFile) -> bool:
     """8 bits a channel (the decoder's name for them is the mode's), no palette, no colour that stands for nothing."""
     still = len(image.tile) == 1 and not getattr(image, "is_animated", False)
     return still and image.mode in _MODES and image.tile[0].args == image.mode and "transparency" not in image.info
