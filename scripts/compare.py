@@ -30,6 +30,7 @@ from edged.camera.geometry import WHOLE, Region, Rotation, Size
 from edged.camera.image_file import SUFFIXES
 from edged.errors import EdgedError, ModelError
 from edged.models.files import MAX_MODEL_BYTES, Tflite, read
+from edged.picturable import as_picture
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 CHECKOUT: Final = Path(__file__).resolve().parents[1]
 MEDIAPIPE_READS: Final = {".jpg", ".jpeg", ".png", ".bmp"}
 ALL: Final = 100_000
+MOVES: Final = (-2, -1, 1, 2)  # pixels, down and to the right
 COPIES: Final = 300  # JPEG files for the whole command
 COMMAND_ROUNDS: Final = 5
 
@@ -173,6 +175,7 @@ class Model:
             mediapipe_label=names[their_best],
             same=our_best == their_best,
             lead=round(min(our_lead, their_lead), 4),
+            sways=our_best != their_best and self._sways(view, our_best),
             edged_confidence=round(ours[their_best], 4),
             mediapipe_confidence=round(theirs[their_best], 4),
             largest_difference=round(max(abs(ours[index] - theirs[index]) for index in ours), 4),
@@ -185,6 +188,13 @@ class Model:
     def _scores(self, image: object, rotation: Rotation = 0, region: Region | None = None) -> dict[int, float]:
         labels = self._all.process(image, rotation=rotation, region=region)  # type: ignore[arg-type]  # a path or pixels
         return {label.index: label.confidence for label in labels}
+
+    def _sways(self, view: View, best: int) -> bool:
+        """Whether edged finds another label best once the picture is moved by a pixel or two: less than they differ."""
+        picture = as_picture(view.photo)
+        pixels = picture.render(picture.size)
+        moved = (np.roll(pixels, (by, by), (0, 1)) for by in MOVES)
+        return any(best_two(self._scores(each, view.rotation, view.region))[0] != best for each in moved)
 
     def _times(self, view: View, question: dict[str, object]) -> tuple[float, float]:
         start = time.perf_counter()
