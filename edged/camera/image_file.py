@@ -7,13 +7,15 @@ import threading
 import warnings
 from typing import TYPE_CHECKING, Final
 
+import cv2
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from edged.camera.geometry import Size
 from edged.camera.jpeg import JpegPicture
-from edged.camera.picture import PackedPicture, Picture, TurnedPicture
-from edged.camera.pixels import Pixels, check_size
+from edged.camera.picture import Order, PackedPicture, Picture, TurnedPicture
+from edged.camera.pixels import Pixels, as_pixels, check_size
+from edged.camera.png import decode_png
 from edged.camera.regular_file import read_regular_file
 from edged.errors import BadImageError
 
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from numpy.typing import NDArray
+    from PIL.ImageFile import ImageFile
 
     from edged.camera.geometry import Rotation
 
@@ -51,20 +54,21 @@ def read_picture(path: Path) -> Picture:
 def parse_picture(data: bytes, *, name: str = "the picture") -> Picture:
     """Read an image file's bytes. Of an animation, the first picture.
 
-    A JPEG stays compressed until it is rendered. 16-bit grey keeps its upper 8 bits; transparency is put on white.
+    A JPEG stays compressed until it is rendered. 16-bit grey keeps its upper 8 bits. What is transparent is black, as
+    where ML Kit runs: Android's bitmaps hold colours multiplied by their opacity.
 
     Raises:
         BadImageError: not an image, damaged, or larger than 120 megapixels.
     """
     try:
-        image, orientation = _open(data, name)
-        with image:
-            turn = _JPEG_TURNS.get(orientation)
-            if image.format in ("JPEG", "MPO") and image.mode in ("RGB", "L") and turn is not None:
-                picture = JpegPicture(data, name)
-                _ = picture.size  # a JPEG that Pillow knows and the decoder does not must be refused here, by name
-                return TurnedPicture(picture, turn) if turn else picture
-            return PackedPicture(_upright(image))
+        with _open(data, name) as image:
+            if image.format in ("JPEG", "MPO") and image.mode in ("RGB", "L"):
+                turn = _JPEG_TURNS.get(_orientation(image))
+                if turn is not None:
+                    picture = JpegPicture(data, name)
+                    _ = picture.size  # a JPEG that Pillow knows and the decoder does not must be refused here, by name
+                    return TurnedPicture(picture, turn) if turn else picture
+            return _uncompressed(image, data) or decode_png(image, data) or PackedPicture(_upright(image))
     except UnidentifiedImageError as error:
         what = f"not an image ({', '.join(FORMATS)})" if data else "empty"
         raise BadImageError(f"{name}: {what}") from error
@@ -87,13 +91,13 @@ def picture_of_pillow(image: Image.Image) -> PackedPicture:
         raise BadImageError(f"the Pillow image cannot be read ({error!r})") from error
 
 
-def _open(data: bytes, name: str) -> tuple[Image.Image, int]:
-    """Parse the header: the image, not decoded yet, and its EXIF orientation."""
+def _open(data: bytes, name: str) -> ImageFile:
+    """Parse the header: the image, not decoded yet."""
     with _warnings_lock, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # what Pillow thinks of a file's tags is not for the caller's terminal
         image = Image.open(io.BytesIO(data), formats=FORMATS)
         check_size(Size(*image.size), name)
-        return image, _orientation(image)
+        return image
 
 
 def _orientation(image: Image.Image) -> int:
@@ -103,6 +107,21 @@ def _orientation(image: Image.Image) -> int:
     except Exception:  # noqa: BLE001  Pillow's EXIF parser raises anything; the pixels may well be whole
         return 1
     return found if found in _JPEG_TURNS or found in _MIRRORED else 1
+
+
+def _uncompressed(image: ImageFile, data: bytes) -> PackedPicture | None:
+    """A BMP file's pixels where they lie in it: nothing is decoded or copied. None where they are not of that kind."""
+    if image.format != "BMP" or image.mode != "RGB" or len(image.tile) != 1:
+        return None
+    codec, extents, offset, how = image.tile[0]
+    if codec != "raw" or extents != (0, 0, *image.size) or not isinstance(how, tuple) or how[0] != "BGR":
+        return None
+    _, stride, direction = how
+    try:
+        rows = np.ndarray((image.height, image.width, 3), np.uint8, data, offset, (stride, 3, 1))
+    except (TypeError, ValueError):  # it ends too early, which Pillow says better
+        return None
+    return PackedPicture(rows[::direction], Order.BGR)
 
 
 def _upright(image: Image.Image) -> Pixels:
@@ -120,7 +139,8 @@ def _rgb(image: Image.Image) -> Pixels:
     pixels = np.empty((image.height, image.width, 3), np.uint8)
     rows = max(1, _STRIP_PIXELS // image.width)
     for top in range(0, image.height, rows):
-        strip = image.crop((0, top, image.width, min(top + rows, image.height)))
+        whole = rows >= image.height
+        strip = image if whole else image.crop((0, top, image.width, min(top + rows, image.height)))
         pixels[top : top + rows] = _rgb_strip(strip, white)
     return pixels
 
@@ -145,5 +165,6 @@ def _rgb_strip(strip: Image.Image, white: float) -> Pixels:
         grey = np.clip(np.nan_to_num(np.asarray(strip, np.float32) * (255 / white)), 0, 255)
         return grey.astype(np.uint8)[:, :, np.newaxis]
     if strip.has_transparency_data:
-        strip = Image.alpha_composite(Image.new("RGBA", strip.size, "white"), strip.convert("RGBA"))
-    return np.asarray(strip.convert("RGB"))
+        rgba = np.asarray(strip.convert("RGBA"))
+        return as_pixels(cv2.cvtColor(cv2.cvtColor(rgba, cv2.COLOR_RGBA2mRGBA), cv2.COLOR_RGBA2RGB))
+    return np.asarray(strip if strip.mode == "RGB" else strip.convert("RGB"))

@@ -54,11 +54,16 @@ class Order(Enum):
     RGB = "RGB"
     BGR = "BGR"
     GREY = "GREY"
+    RGBA = "RGBA"  # colours multiplied by their opacity: what is transparent is black
+
+
+_TO_RGB: Final = {Order.BGR: cv2.COLOR_BGR2RGB, Order.GREY: cv2.COLOR_GRAY2RGB, Order.RGBA: cv2.COLOR_RGBA2RGB}
+_TO_GREY: Final = {Order.RGB: cv2.COLOR_RGB2GRAY, Order.BGR: cv2.COLOR_BGR2GRAY, Order.RGBA: cv2.COLOR_RGBA2GRAY}
 
 
 @dataclass(frozen=True, slots=True)
 class PackedPicture:
-    """Pixels in one array, uint8: (height, width, 3) in RGB or BGR order, or (height, width) grey.
+    """Pixels in one array, uint8: (height, width, 3) in RGB or BGR order, (height, width, 4) or (height, width) grey.
 
     Rows may be strided.
     """
@@ -67,12 +72,12 @@ class PackedPicture:
     order: Order = Order.RGB
 
     def __post_init__(self) -> None:
-        wanted = 2 if self.order is Order.GREY else 3
+        wanted = () if self.order is Order.GREY else (len(self.order.value),)
         shape = self.data.shape
-        if self.data.dtype != np.uint8 or len(shape) != wanted or 0 in shape or shape[2:] not in ((), (3,)):
+        if self.data.dtype != np.uint8 or len(shape) != 2 + len(wanted) or 0 in shape or shape[2:] != wanted:
             raise BadImageError(
                 f"{self.order.value} pixels cannot be {self.data.dtype} of shape {shape}: give uint8 (0 to 255),"
-                f" (height, width{', 3' if wanted == 3 else ''})"  # noqa: PLR2004  axes
+                f" (height, width{f', {wanted[0]}' if wanted else ''})"
             )
 
     @property
@@ -85,15 +90,12 @@ class PackedPicture:
         scaled = scale(cut(self.data, region), size, out if self.order is Order.RGB else None)
         if self.order is Order.RGB:
             return scaled
-        code = cv2.COLOR_BGR2RGB if self.order is Order.BGR else cv2.COLOR_GRAY2RGB
-        return as_pixels(cv2.cvtColor(scaled, code, dst=out))
+        return as_pixels(cv2.cvtColor(scaled, _TO_RGB[self.order], dst=out))
 
     def luma(self, size: Size, region: Region = WHOLE) -> Pixels:
         """See `Picture.luma`."""
         means = mean(cut(self.data, region), size)
-        if self.order is Order.GREY:
-            return means
-        return as_pixels(cv2.cvtColor(means, cv2.COLOR_BGR2GRAY if self.order is Order.BGR else cv2.COLOR_RGB2GRAY))
+        return means if self.order is Order.GREY else as_pixels(cv2.cvtColor(means, _TO_GREY[self.order]))
 
     def masked(self, polygons: tuple[Polygon, ...]) -> PackedPicture:
         """See `Picture.masked`."""

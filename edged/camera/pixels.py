@@ -49,6 +49,8 @@ def cut(plane: Pixels, region: Region) -> Pixels:
 
 def scale(plane: Pixels, size: Size, out: Pixels | None = None) -> Pixels:
     """Plain bilinear scaling, in `out` where given."""
+    if plane.strides[0] < 0:  # stored from the bottom up, as BMP files are: OpenCV would copy it whole
+        return as_pixels(cv2.flip(scale(plane[::-1], size), 0, dst=out))
     return as_pixels(cv2.resize(plane, (size.width, size.height), dst=out, interpolation=cv2.INTER_LINEAR))
 
 

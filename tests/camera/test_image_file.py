@@ -8,6 +8,7 @@ import struct
 import zlib
 from typing import TYPE_CHECKING
 
+import cv2
 import numpy as np
 import pytest
 from PIL import Image, ImageCms, ImageOps
@@ -15,6 +16,7 @@ from support.pictures import encoded, noise, smooth
 
 from edged.camera.geometry import Size
 from edged.camera.image_file import parse_picture, picture_of_pillow, read_picture
+from edged.camera.picture import PackedPicture
 from edged.errors import BadImageError
 
 if TYPE_CHECKING:
@@ -84,25 +86,70 @@ def test_cmyk_jpeg_has_its_colours(subsampling: int) -> None:
     assert np.abs(shown(data).astype(int) - RGB).mean() < 3
 
 
-def test_transparency_is_put_on_white() -> None:
+def test_what_is_transparent_is_black() -> None:
     alpha = np.dstack([RGB, np.full((48, 64), 255, np.uint8)])
     alpha[:, :32, 3] = 0
     wanted = RGB.copy()
-    wanted[:, :32] = 255
+    wanted[:, :32] = 0
     for kind, options in (("PNG", {}), ("WEBP", {"lossless": True}), ("TIFF", {})):
         assert np.array_equal(shown(encoded(alpha, kind, **options)), wanted)
-    half = encoded(np.dstack([np.zeros((8, 8, 3), np.uint8), np.full((8, 8), 128, np.uint8)]))
-    assert set(shown(half).ravel()) <= {126, 127, 128}
+    half = encoded(np.dstack([np.full((8, 8, 3), 255, np.uint8), np.full((8, 8), 128, np.uint8)]))
+    assert set(shown(half).ravel()) <= {127, 128, 129}
 
 
 @pytest.mark.parametrize("transparency", [3, bytes([255, 255, 255, 0])])
-def test_palette_with_transparency_is_put_on_white(transparency: int | bytes) -> None:
+def test_what_is_transparent_in_a_palette_is_black(transparency: int | bytes) -> None:
     image = Image.new("P", (8, 8), 3)
     image.putpalette([255, 0, 0, 0, 255, 0, 0, 0, 255, 9, 9, 9])
     image.paste(1, (0, 0, 4, 8))
     pixels = shown(encoded(image, transparency=transparency))
     assert pixels[0, 0].tolist() == [0, 255, 0]
-    assert pixels[0, 7].tolist() == [255, 255, 255]
+    assert pixels[0, 7].tolist() == [0, 0, 0]
+
+
+def test_masks_and_brightness_of_a_transparent_picture_are_those_of_what_is_seen() -> None:
+    alpha = np.dstack([np.full((48, 64, 3), 200, np.uint8), np.full((48, 64), 255, np.uint8)])
+    alpha[:, :32, 3] = 0
+    picture = parse_picture(encoded(alpha))
+    assert picture.luma(Size(2, 1)).tolist() == [[0, 200]]
+    masked = picture.masked((((0.5, 0.0), (1.0, 0.0), (1.0, 1.0), (0.5, 1.0)),))
+    assert not masked.render(Size(64, 48)).any()
+
+
+@pytest.mark.parametrize("place", ["before the pixels", "after them"])
+def test_png_turned_by_xmp_or_exif_comes_out_upright_wherever_that_stands(place: str) -> None:
+    xmp = b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:Description tiff:Orientation="6"/></x:xmpmeta>'
+    for kind, body in ((b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0" + xmp), (b"eXIf", _exif(6))):
+        data = encoded(RGB)
+        at = data.index(b"IDAT" if place == "before the pixels" else b"IEND") - 4
+        chunk = struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+        wanted = np.asarray(_as_a_viewer_would(RGB, 6))
+        with Image.open(io.BytesIO(data[:at] + chunk + data[at:])) as reference:
+            assert np.array_equal(np.asarray(ImageOps.exif_transpose(reference)), wanted), "a test of nothing"
+        assert np.array_equal(shown(data[:at] + chunk + data[at:]), wanted), kind
+
+
+@pytest.mark.parametrize("top_down", [False, True])
+@pytest.mark.parametrize("width", [64, 61])
+def test_bmp_is_looked_at_where_it_lies(width: int, top_down: bool) -> None:  # noqa: FBT001  a test's parameter
+    data = bytearray(encoded(RGB[:, :width], "BMP"))
+    if top_down:
+        data[22:26] = struct.pack("<i", -48)
+    wanted = RGB[::-1, :width] if top_down else RGB[:, :width]
+    picture = parse_picture(bytes(data))
+    assert isinstance(picture, PackedPicture)
+    assert not picture.data.flags.owndata
+    assert np.array_equal(picture.render(Size(width, 48)), wanted)
+    small = cv2.resize(np.ascontiguousarray(wanted), (20, 15), interpolation=cv2.INTER_LINEAR)
+    assert off(picture.render(Size(20, 15)), small) <= 1
+    with pytest.raises(BadImageError):
+        parse_picture(bytes(data[:-200]))
+
+
+def _exif(orientation: int) -> bytes:
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    return exif.tobytes().removeprefix(b"Exif\0\0")
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "TIFF"])

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+from support.mediapipe import answers_of_mediapipe
 from support.models import TinyModel, tiny_model
 from support.pictures import encoded
 
+from edged.cli.main import main
 from edged.errors import BadImageError, CannotWriteError, EdgedError, ModelError, UsageError
 from edged.labeler import ImageLabeler
 from edged.labeling.preprocess import Normalisation
@@ -155,3 +157,23 @@ def test_folder_with_something_in_it_is_not_written_over(recipe: Recipe, tmp_pat
     (tmp_path / "full" / "mine").write_text("mine")
     with pytest.raises(CannotWriteError, match="something already"):
         pack(recipe, tmp_path / "full")
+
+
+def test_mediapipe_reads_the_model_of_a_package_that_the_command_made(recipe: Recipe, tmp_path: Path) -> None:
+    """Labels, threshold and the normalisation of a float model that said nothing of itself."""
+    model = tmp_path / "plain.tflite"
+    model.write_bytes(tiny_model(TinyModel(dtype="float32", weights=np.eye(3, dtype=np.float32))))
+    assert recipe.labels is not None
+    words = ["--name", "plain", "--version", "1.0.0", "--labels", str(recipe.labels), "--threshold", "0.3"]
+    words += ["--mean", "10", "--std", "400", "--activation", "none", "--output", str(tmp_path / "package")]
+    assert main(["models", "pack", str(model), *words]) == 0
+    photo = tmp_path / "photo.png"
+    photo.write_bytes(encoded(np.full((20, 30, 3), (240, 10, 200), np.uint8)))
+    with ImageLabeler(tmp_path / "package") as labeler:
+        ours = labeler.process(photo)
+    packed = (tmp_path / "package" / "plain.tflite").read_bytes()
+    ((_, rows),) = answers_of_mediapipe(tmp_path, photo, [packed])
+    assert [row[:2] for row in rows] == [[0, "Red"], [2, "Blue"]], "green is below the threshold"
+    assert [row[3] for row in rows] == pytest.approx([230 / 400, 190 / 400], abs=1e-5)
+    assert [(label.index, label.text) for label in ours] == [(0, "Red"), (2, "Blue")]
+    assert [label.confidence for label in ours] == pytest.approx([230 / 400, 190 / 400], abs=1e-5)

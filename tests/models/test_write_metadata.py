@@ -5,11 +5,8 @@ MediaPipe is asked in an interpreter of its own: $EDGED_MEDIAPIPE_PYTHON, one wi
 
 from __future__ import annotations
 
-import json
-import os
 import random
 import struct
-import subprocess
 import zipfile
 from dataclasses import replace
 from io import BytesIO
@@ -22,6 +19,7 @@ from ai_edge_litert.interpreter import Interpreter
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
+from support.mediapipe import answers_of_mediapipe, ask_mediapipe
 from support.models import TinyModel, tiny_model
 
 from edged.errors import ModelError
@@ -309,25 +307,6 @@ def test_damaged_models_are_refused_or_rewritten() -> None:
             assert len(str(error)) < 1000  # noqa: PT017  either outcome is right
 
 
-ASK_MEDIAPIPE = """
-import json, sys
-import mediapipe as mp
-from mediapipe.tasks.python import BaseOptions, vision
-picture, locale, *models = sys.argv[1:]
-answers = []
-for model in models:
-    options = vision.ImageClassifierOptions(
-        base_options=BaseOptions(model_asset_path=model), display_names_locale=locale or None
-    )
-    try:
-        with vision.ImageClassifier.create_from_options(options) as classifier:
-            head = classifier.classify(mp.Image.create_from_file(picture)).classifications[0]
-        rows = [[entry.index, entry.category_name, entry.display_name, entry.score] for entry in head.categories]
-        answers.append([head.head_name, sorted(rows)])
-    except (NotImplementedError, ValueError) as error:
-        answers.append([str(error), []])
-print("ANSWER " + json.dumps(answers))
-"""
 READ_AS_MEDIAPIPE = """
 import json, sys
 from importlib.util import find_spec, module_from_spec, spec_from_file_location
@@ -349,36 +328,17 @@ print("ANSWER " + json.dumps(plain(schema.ModelMetadataT.InitFromObj(schema.Mode
 """
 
 
-def ask(script: str, *arguments: object) -> Any:  # noqa: ANN401  whatever JSON holds
-    python = os.environ.get("EDGED_MEDIAPIPE_PYTHON")
-    if not python:
-        pytest.skip("EDGED_MEDIAPIPE_PYTHON is not set: name an interpreter that has MediaPipe with it")
-    command = [python, "-c", script, *map(str, arguments)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=100, check=False)
-    answers = [line.removeprefix("ANSWER ") for line in done.stdout.splitlines() if line.startswith("ANSWER ")]
-    assert answers, done.stderr[-2000:]
-    return json.loads(answers[0])
-
-
 @pytest.fixture
 def picture(tmp_path: Path) -> Path:
     Image.new("RGB", (8, 8), (200, 100, 50)).save(tmp_path / "picture.png")
     return tmp_path / "picture.png"
 
 
-def mediapipe(folder: Path, picture: Path, models: list[bytes], locale: str = "") -> list[tuple[str, list[Any]]]:
-    """What MediaPipe says of a picture with each of these models: the output's name; index, name, title, score."""
-    paths = [folder / f"{number}.tflite" for number in range(len(models))]
-    for path, model in zip(paths, models, strict=True):
-        path.write_bytes(model)
-    return [(name, rows) for name, rows in ask(ASK_MEDIAPIPE, picture, locale, *paths)]
-
-
 def test_mediapipe_classifies_with_the_labels_and_the_threshold_that_were_written(
     tmp_path: Path, picture: Path
 ) -> None:
     model = write_metadata(tiny_model(), replace(FULL, calibration=None))
-    ((head, rows),) = mediapipe(tmp_path, picture, [model], "de")
+    ((head, rows),) = answers_of_mediapipe(tmp_path, picture, [model], "de")
     assert head == "probability"
     assert [row[:3] for row in rows] == [[0, "red", "Rot"], [1, "green", "Grün"]], "blue is below the threshold"
     np.testing.assert_allclose([row[3] for row in rows], [200 / 255, 100 / 255], atol=1e-5)
@@ -389,7 +349,7 @@ def test_mediapipe_normalises_float_pictures_as_was_written(tmp_path: Path, pict
     normalisations = [Normalisation((10.0,), (400.0,)), Normalisation((10.0,) * 3, (400.0,) * 3)]
     normalisations.append(Normalisation((10.0, 20.0, 30.0), (400.0,)))
     models = [write_metadata(model, Description(labels=(COLOURS,), normalisation=each)) for each in normalisations]
-    same, equal, different = mediapipe(tmp_path, picture, models)
+    same, equal, different = answers_of_mediapipe(tmp_path, picture, models)
     np.testing.assert_allclose([row[3] for row in same[1]], [190 / 400, 90 / 400, 40 / 400], atol=1e-5)
     assert same == equal
     assert "Per-channel image normalization is not available" in different[0], "MediaPipe can do it now: say so"
@@ -403,7 +363,7 @@ def test_mediapipe_calibrates_as_edged_does(tmp_path: Path, picture: Path) -> No
         for third in thirds
     ]
     models = [write_metadata(tiny_model(), Description(labels=(COLOURS,), calibration=each)) for each in calibrations]
-    for calibration, (_, rows) in zip(calibrations, mediapipe(tmp_path, picture, models), strict=True):
+    for calibration, (_, rows) in zip(calibrations, answers_of_mediapipe(tmp_path, picture, models), strict=True):
         wanted = calibrate(np.array([200, 100, 50]) / 255, calibration)
         np.testing.assert_allclose([row[3] for row in rows], wanted, atol=1e-5)
 
@@ -413,7 +373,7 @@ def test_mediapipes_own_schema_reads_every_field(tmp_path: Path) -> None:
     metadata = inspect(write_metadata(tiny_model(), FULL)).metadata
     assert metadata is not None
     path.write_bytes(metadata)
-    found = ask(READ_AS_MEDIAPIPE, path)
+    found = ask_mediapipe(READ_AS_MEDIAPIPE, path)
     assert [found[key] for key in ("name", "version", "author", "license", "minParserVersion")] == [
         "Colours",
         "1.2.0",
@@ -444,7 +404,7 @@ def test_mediapipe_labels_a_burger_with_a_published_model_that_had_no_metadata(t
     model = (testdata / "models/mobilenet_v1_0.25_224_float_no_metadata.tflite").read_bytes()
     names = (testdata / "models/imagenet_labels.txt").read_text().splitlines()
     description = Description(labels=(LabelList(tuple(names)),), normalisation=Normalisation((127.5,), (127.5,)))
-    ((_, rows),) = mediapipe(tmp_path, testdata / "images/burger.jpg", [write_metadata(model, description)])
+    ((_, rows),) = answers_of_mediapipe(tmp_path, testdata / "images/burger.jpg", [write_metadata(model, description)])
     best = max(rows, key=lambda row: float(row[3]))
     assert best[:2] == [934, "cheeseburger"]
     assert best[3] == pytest.approx(0.989, abs=0.01)
