@@ -15,6 +15,8 @@ import numpy as np
 import yaml
 from ai_edge_litert import schema_py_generated as schema
 
+from support.pictures import encoded
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -88,6 +90,13 @@ def write_package(  # noqa: PLR0913  the parts of a package
     }
     (folder / "model.yaml").write_text(yaml.safe_dump(tree | (manifest or {})))
     return folder
+
+
+def unproved() -> dict[str, Any]:
+    """What makes a package of `write_package` one that is whole and yet not what its golden photo says."""
+    photo = encoded(np.full((20, 30, 3), (255, 102, 51), np.uint8))
+    golden = [{"photo": "orange.png", "labels": [{"text": "green", "confidence": 0.9}]}]  # it gives 0.4
+    return {"more": {"orange.png": photo}, "manifest": {"golden": golden}}
 
 
 class _Writer:
