@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from edged.engine.engine import Engine, Fill
+    from edged.models.member import GoldenPhoto
 
 PARSE_MB: Final = 256
 PARSE_SECONDS: Final = 20.0  # of a busy machine; one second of processor time is slow already
@@ -43,8 +44,11 @@ TOLERANCE: Final = 0.1  # of a confidence, as golden photos have it
 ACCEPTED: Final = "accepted"
 WHOLE: Final = LabelOptions(threshold=0.0, max_results=ALL)
 
+GOLDEN: Final = "golden "
+"""Begins what is said of a golden photo by a member whose labels its package states for it; all else is elsewhere."""
+
 Answers = dict[str, dict[str, float]]
-"""Confidence by label, for each photo."""
+"""Confidence by label, for each photo and either what is golden in it or what is not."""
 
 
 class Subject:
@@ -59,7 +63,7 @@ class Subject:
         self.name = name
         opened = open_package(package)
         chosen = opened.members[member]
-        self._photos = tuple(golden.photo for golden in opened.golden)
+        self._photos = {golden.photo: frozenset(_tellers(opened, golden)) for golden in opened.golden}
         self.file = chosen.file.name
         self.activation = chosen.activation
         self.original = Original.of(chosen.file.read_bytes())
@@ -106,8 +110,9 @@ class Subject:
     def run(self, *, bare: bool) -> Ended:
         """Load and run what was put, golden photos included: `verdict` is `accepted`, `refused: …` or `other: …`.
 
-        `other`: it was accepted, and its answers to the golden photos are not the original's. `elsewhere`: the largest
-        difference from the original's confidences on photos that nobody has stated, which is nobody's fault.
+        `other`: it was accepted, and any of its answers to golden photos is not the original's, among the members that
+        a photo is about. `elsewhere`: the largest difference in what no package states: the other members' answers,
+        and those to the same photos mirrored. Only a digest can tell that.
         """
 
         def work() -> dict[str, str]:
@@ -120,8 +125,8 @@ class Subject:
                 mine, whole = self._look(engine, package), self._answers["bare" if bare else "package"]
             except EdgedError as error:
                 return {"verdict": f"refused: {error}"}
-            far = {photo: _difference(mine[photo], whole[photo]) for photo in whole}
-            golden = max(value for photo, value in far.items() if not photo.startswith("mirrored"))
+            far = {photo: _difference(mine.get(photo, {}), whole[photo]) for photo in whole}
+            golden = max(value for photo, value in far.items() if photo.startswith(GOLDEN))
             verdict = ACCEPTED if golden <= TOLERANCE else f"other: {golden:.2f}"
             return {"verdict": verdict, "elsewhere": f"{max(far.values()):.3f}"}
 
@@ -148,13 +153,24 @@ class Subject:
         """All answers to the package's golden photos, and to the same mirrored."""
         classifier = Classifier(engine, package)
         answers: Answers = {}
-        for photo in self._photos:
+        first = package.members[0].name
+        for photo, tellers in self._photos.items():
             picture = read_picture(photo)
             pixels = picture.render(picture.size)
             for name, shown in (("", pixels), ("mirrored ", np.ascontiguousarray(pixels[:, ::-1]))):
-                labels = classifier.classify(PackedPicture(shown), WHOLE).labels
-                answers[name + photo.name] = {label.text: label.confidence for label in labels}
+                for label in classifier.classify(PackedPicture(shown), WHOLE).labels:
+                    golden = not name and (len(package.members) == 1 or (label.member or first) in tellers)
+                    place = f"{GOLDEN if golden else name}{photo.name}"
+                    answers.setdefault(place, {})[label.text] = label.confidence
         return answers
+
+
+def _tellers(package: Package, golden: GoldenPhoto) -> Iterator[str]:
+    """The members that a golden photo is about: those whose labels are stated, and not to be absent."""
+    stated = {label.text for label in golden.labels if label.confidence > TOLERANCE}
+    for member in package.members:
+        if stated & {*member.labels, *(group.text for group in member.groups)}:
+            yield member.name
 
 
 def _difference(mine: dict[str, float], whole: dict[str, float]) -> float:
