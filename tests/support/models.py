@@ -42,6 +42,7 @@ class TinyModel:
         output: the output's shape; None is [1, classes].
         inputs: how many inputs the model has; the further ones are ignored.
         custom: makes the one operator a custom one of this name.
+        program: what a custom operator comes with; the Edge TPU's compiler puts its program there.
     """
 
     shape: tuple[int, ...] = (1, 8, 8, 3)
@@ -52,6 +53,7 @@ class TinyModel:
     inputs: int = 1
     outputs: int = 1
     custom: str | None = None
+    program: bytes = b"program"
 
 
 def tiny_model(model: TinyModel | None = None) -> bytes:
@@ -162,6 +164,8 @@ class _Writer:
             self._codes.append((kind, custom))
         operator.opcodeIndex = self._codes.index((kind, custom))
         operator.inputs = inputs
+        if custom is not None:
+            operator.customOptions = list(self._model.program)
         operator.outputs = [self._tensor(shape, "float32")]
         if options is not None:
             operator.builtinOptionsType, operator.builtinOptions = options
