@@ -60,9 +60,11 @@ def in_child(work: Callable[[], dict[str, str]], *, memory_mb: int, seconds: flo
             os.kill(pid, signal.SIGKILL)
         _, status, used = os.wait4(pid, 0)
     code = os.waitstatus_to_exitcode(status)
-    answer = json.loads(said) if ended and code == 0 else {"fate": f"crash: {signal_name(-code)}", "said": {}}
-    fate = answer["fate"] if ended else "hang"
-    return Ended(fate, answer["said"], used.ru_utime + used.ru_stime, used.ru_maxrss / 1024)
+    cpu, memory_mb = float(used.ru_utime + used.ru_stime), used.ru_maxrss / 1024
+    if not ended or code:
+        return Ended(f"crash: {signal_name(-code)}" if ended else "hang", {}, cpu, memory_mb)
+    answer = json.loads(said)
+    return Ended(answer["fate"], answer["said"], cpu, memory_mb)
 
 
 def _work(work: Callable[[], dict[str, str]], writing: int, memory_mb: int) -> None:

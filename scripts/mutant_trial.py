@@ -7,24 +7,20 @@ import json
 import os
 import shutil
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, cast
+from unittest.mock import patch
 
 import numpy as np
 import yaml
 from mutant_child import Ended, in_child
+from own_engine import OwnEngine
 from support.mutations import Original
 
 from edged.camera.image_file import read_picture
 from edged.camera.picture import PackedPicture
 from edged.classifier import Classifier, LabelOptions
-from edged.engine.options import Inference
 from edged.engine.process import Launch
-from edged.engine.tensors import SharedTensors
-from edged.engine.worker import wire
-from edged.engine.worker.main import Slot
-from edged.engine.worker.runtime import Runtime
-from edged.errors import EdgedError, ModelError, WorkerError
+from edged.errors import EdgedError
 from edged.models import manifest
 from edged.models.package import MANIFEST, Package, open_package
 from edged.models.prover import ALL, run_package
@@ -34,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from edged.engine.engine import Engine, Fill
+    from edged.engine.engine import Engine
     from edged.models.member import GoldenPhoto
 
 PARSE_MB: Final = 256
@@ -194,71 +190,5 @@ def _nothing_parsed() -> Iterator[None]:
     def forbidden(*_: object) -> None:
         raise AssertionError("a file was looked into whose digest is wrong")
 
-    real, manifest.Tflite = manifest.Tflite, forbidden  # type: ignore[misc,assignment]
-    try:
+    with patch.object(manifest, "Tflite", forbidden):
         yield
-    finally:
-        manifest.Tflite = real  # type: ignore[misc]
-
-
-@dataclass(frozen=True, slots=True)
-class _Loaded:
-    slot: Slot
-    tensors: SharedTensors
-
-
-class OwnEngine:
-    """What `Classifier` wants of an engine, in this process: the worker's own code without a worker.
-
-    Whatever would be the worker's end is a WorkerError, as it is for the daemon.
-    """
-
-    def __init__(self) -> None:
-        self._runtime = Runtime()
-        self._loaded: list[_Loaded] = []
-
-    def load(self, cpu: Path, _: Path | None = None) -> int:
-        """As `Engine.load`."""
-        with _in_worker():
-            slot = Slot(self._runtime.interpreter(str(cpu), 1, None))
-            message = wire.encode(wire.Loaded(len(self._loaded), slot.inputs, slot.outputs))
-        told = wire.decode(message)
-        assert isinstance(told, wire.Loaded)  # noqa: S101  as was encoded
-        tensors = SharedTensors(len(self._loaded), told.inputs, told.outputs)
-        with _in_worker():
-            runs = slot.map(tensors.fd)
-        if not runs:
-            raise ModelError(tensors.error())
-        self._loaded.append(_Loaded(slot, tensors))
-        return len(self._loaded) - 1
-
-    def unload(self, slot: int) -> None:
-        """It ends with this process."""
-
-    def spec(self, slot: int) -> tuple[tuple[wire.TensorSpec, ...], tuple[wire.TensorSpec, ...]]:
-        """As `Engine.spec`."""
-        return self._loaded[slot].tensors.inputs, self._loaded[slot].tensors.outputs
-
-    def infer(self, slot: int, fill: Fill) -> Inference:
-        """As `Engine.infer`."""
-        loaded = self._loaded[slot]
-        fill(loaded.tensors.arrays_in[0], loaded.tensors.inputs[0])
-        with _in_worker():
-            runs = loaded.slot.infer()
-        if not runs:
-            raise ModelError(loaded.tensors.error())
-        scores = loaded.tensors.arrays_out[0].copy()
-        return Inference(scores, loaded.tensors.outputs[0], loaded.tensors.seconds(), "cpu")
-
-
-@contextmanager
-def _in_worker() -> Iterator[None]:
-    """What a worker answers to loading a file, and what it dies of."""
-    try:
-        yield
-    except (ValueError, RuntimeError, OSError, KeyError) as error:
-        raise ModelError(str(error) or repr(error)) from error
-    except MemoryError:
-        raise
-    except Exception as error:
-        raise WorkerError(f"the worker ended: {error!r}") from error

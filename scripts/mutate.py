@@ -22,8 +22,7 @@ import json
 import sys
 import tempfile
 from collections import Counter
-from dataclasses import dataclass, field, replace
-from functools import partial
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO, TypeVar
 
@@ -32,24 +31,20 @@ import psutil
 CHECKOUT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(CHECKOUT / "tests"))
 
-from mutant_child import in_child  # noqa: E402
-from mutant_trial import ACCEPTED, TOLERANCE, Subject  # noqa: E402
+from mutant_models import real_models  # noqa: E402
+from mutant_trial import ACCEPTED, TOLERANCE  # noqa: E402
 from support.mutations import MUTATIONS, mutate  # noqa: E402
 
-from edged.camera.image_file import read_picture  # noqa: E402
 from edged.errors import ModelError, WorkerError  # noqa: E402
-from edged.labeler import ImageLabeler  # noqa: E402
-from edged.models.pack import Golden, Recipe, pack  # noqa: E402
-from edged.models.package import find_model, open_package  # noqa: E402
 from edged.models.prove import prove  # noqa: E402
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from mutant_child import Ended
+    from mutant_trial import Subject
 
 Thing = TypeVar("Thing")
-PUBLISHED = "models/mobilenet_v1_0.25_224_float_metadata.tflite"
 SLOW_SECONDS = 1.0  # of processor time, to open a mutant four times
 GROWTH_MB = 32.0
 SHOW_EVERY = 500
@@ -187,34 +182,6 @@ class Trials:
             print(json.dumps(entry | more), file=self._log, flush=True)
 
 
-def described(folder: Path) -> dict[str, str]:
-    """Make a package, `described`, whose model has TFLite Metadata, labels packed with it, and golden photos."""
-    base = find_model("base")
-    photos = [base / f"golden_{name}.jpg" for name in ("ball", "clock")]
-    testdata = os.environ.get("EDGED_TESTDATA")
-    recipe = Recipe(base / "efficientnet_lite0.tflite", "described", "1.0.0", labels=base / "labels.txt")
-    recipe = replace(recipe, mean=(127.0,), std=(128.0,), activation="softmax")
-    if testdata:
-        recipe = Recipe(Path(testdata) / PUBLISHED, "described", "1.0.0")
-    plain = folder / "without-photos"
-    pack(recipe, plain)
-    with ImageLabeler(plain, max_results=1, confidence_threshold=0.0) as labeler:
-        golden = tuple(Golden(photo, labeler.process(read_picture(photo))[0].text) for photo in photos)
-    pack(replace(recipe, golden=golden), folder / "described")
-    return {}
-
-
-def three_models(folder: Path) -> list[Subject]:
-    """The base package's two, and one with TFLite Metadata; the package of that one is made in a child of its own."""
-    base = find_model("base")
-    names = [member.name for member in open_package(base).members]
-    subjects = [Subject(name, base, number, folder / "mutants") for number, name in enumerate(names)]
-    made = in_child(partial(described, folder), memory_mb=4096, seconds=300.0)
-    if made.fate:
-        raise RuntimeError(f"the model with metadata: {made.fate}")
-    return [*subjects, Subject("described", folder / "described", 0, folder / "mutants")]
-
-
 def spread(things: Sequence[Thing], count: int) -> list[Thing]:
     """So many of them, from beginning to end."""
     count = min(count, len(things))
@@ -226,7 +193,9 @@ def show(report: Report, grown: str) -> int:
     for what, outcomes in sorted(report.outcomes.items()):
         print(f"{what}: " + ", ".join(f"{count} {outcome}" for outcome, count in outcomes.most_common()))
     print(f"the slowest to open took {report.slowest:.2f} s of processor time, the largest {report.largest_mb:.0f} MB")
-    print(f"run, rewritten: of those accepted {report.drifted} give other answers where no golden photo states any")
+    print(
+        f"drifted: {report.drifted} of those accepted as rewritten give other answers where no golden photo states any"
+    )
     print(f"this process: {grown}")
     for fault in report.faults:
         print(f"FAULT {fault}")
@@ -241,18 +210,20 @@ def main() -> int:
     parser.add_argument("--run", type=int, default=1000, help="of them to load and run as well (%(default)s)")
     parser.add_argument("--prove", type=int, default=30, help="of them for the real throw-away process (%(default)s)")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--base-only", action="store_true", help="without the model with metadata, which is to be made")
     parser.add_argument("--log", type=Path, help="a line of JSON for each mutant and stage")
     args = parser.parse_args()
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="edged-mutate-")))
         os.environ["XDG_STATE_HOME"] = str(folder / "state")
         log = None if args.log is None else stack.enter_context(args.log.open("w", encoding="utf-8"))
-        subjects = three_models(folder)
+        subjects = real_models(folder, described_too=not args.base_only)
         kinds = list(MUTATIONS)
-        mutants = [
-            Mutant(number, subjects[number % 3], kinds[number // 3 % len(kinds)], args.seed * 1_000_000 + number)
-            for number in range(args.count)
-        ]
+        mutants = []
+        for number in range(args.count):
+            turn, which = divmod(number, len(subjects))
+            kind = kinds[turn % len(kinds)]
+            mutants.append(Mutant(number, subjects[which], kind, args.seed * 1_000_000 + number))
         gc.freeze()
         trials = Trials(mutants, log)
         opened = trials.parse()
