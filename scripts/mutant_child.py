@@ -52,6 +52,7 @@ def in_child(work: Callable[[], dict[str, str]], *, memory_mb: int, seconds: flo
     if pid == 0:
         _work(work, writing, memory_mb)
     os.close(writing)
+    ended = False
     try:
         said, ended = _read(reading, time.monotonic() + seconds)
     finally:
@@ -60,11 +61,11 @@ def in_child(work: Callable[[], dict[str, str]], *, memory_mb: int, seconds: flo
             os.kill(pid, signal.SIGKILL)
         _, status, used = os.wait4(pid, 0)
     code = os.waitstatus_to_exitcode(status)
-    cpu, memory_mb = float(used.ru_utime + used.ru_stime), used.ru_maxrss / 1024
+    cpu, largest_mb = used.ru_utime + used.ru_stime, used.ru_maxrss / 1024
     if not ended or code:
-        return Ended(f"crash: {signal_name(-code)}" if ended else "hang", {}, cpu, memory_mb)
+        return Ended(f"crash: {signal_name(-code)}" if ended else "hang", {}, cpu, largest_mb)
     answer = json.loads(said)
-    return Ended(answer["fate"], answer["said"], cpu, memory_mb)
+    return Ended(answer["fate"], answer["said"], cpu, largest_mb)
 
 
 def _work(work: Callable[[], dict[str, str]], writing: int, memory_mb: int) -> None:
