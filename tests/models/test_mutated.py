@@ -60,7 +60,7 @@ def test_damaged_model_is_refused_in_words_or_read_in_no_time(name: str, kind: s
 
 def test_damaged_models_cost_nothing_but_their_process_and_no_other_answers_pass() -> None:
     """Opened, run and proved by the script, which finds faults by itself."""
-    words = "--base-only --count 38 --run 3 --prove 1".split()
+    words = ["--base-only", "--count", "38", "--run", "3", "--prove", "1"]
     command = [sys.executable, str(ROOT / "scripts/mutate.py"), *words]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=100)
     assert done.returncode == 0, done.stdout + done.stderr
