@@ -21,7 +21,8 @@ from edged.camera.picture import Pixels, YuvPicture
 from edged.classifier import Classifier, LabelOptions
 from edged.engine.engine import Engine, EngineOptions
 from edged.errors import UnavailableError
-from edged.models.package import find_model, open_package
+from edged.models.package import find_model
+from edged.models.prove import open_proved
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -78,12 +79,12 @@ def measure(model: str, *, seconds: float, threads: int, progress: Callable[[str
     """Measure everything.
 
     Raises:
-        ModelError: there is no such model.
+        ModelError: there is no such model, or it is not what it should be.
         UnavailableError: the daemon whose memory was to be read ended.
     """
+    package = open_proved(find_model(model))
     engine = Engine(EngineOptions(threads=threads))
     try:
-        package = open_package(find_model(model))
         names = [member.name for member in package.members]
         progress(f"frame to labels against bare invoke, frames per second: {2 * seconds:g} s")
         first = whole = _speed(engine, Classifier(engine, package, names[:1]), seconds)

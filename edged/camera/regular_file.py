@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import stat
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO, Final
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+PART: Final = 64 * 1024
 
 
 def read_regular_file(path: Path, most: int) -> bytes:
@@ -21,15 +23,25 @@ def read_regular_file(path: Path, most: int) -> bytes:
     except ValueError as error:  # a NUL in the path
         raise OSError(0, str(error)) from error
     try:
-        kind = os.fstat(fd).st_mode
+        found = os.fstat(fd)
+        kind = found.st_mode
         if stat.S_ISDIR(kind):
             raise OSError(0, "a folder, not a file")
         if not stat.S_ISREG(kind):
             raise OSError(0, "not a regular file but a pipe, a socket or a device")
         with open(fd, "rb", closefd=False) as file:
-            data = file.read(most + 1)
+            data = _read(file, found.st_size, most + 1)
     finally:
         os.close(fd)
     if len(data) > most:
         raise OSError(0, f"larger than {most / 2**20:g} MB")
     return data
+
+
+def _read(file: BinaryIO, size: int, most: int) -> bytes:
+    """At most so many bytes. `read` takes the memory of all that it is asked for, so it is asked for what is there."""
+    parts = []
+    while most > 0 and (part := file.read(min(most, max(size + 1, PART)))):  # it may grow, and /proc says 0
+        parts.append(part)
+        most -= len(part)
+    return b"".join(parts)

@@ -7,8 +7,8 @@ import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from edged.child import run_child
 from edged.doctor.check import Check
-from edged.doctor.child import run_child
 from edged.engine.edgetpu import find_edge_tpus
 
 if TYPE_CHECKING:

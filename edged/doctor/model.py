@@ -5,15 +5,20 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from edged.doctor.check import Check
+from edged.doctor.runtime import in_short, launch
 from edged.engine.accelerator import BEST_TWIN
 from edged.engine.edgetpu import find_edge_tpus
-from edged.errors import ModelError
+from edged.errors import ModelError, WorkerError
 from edged.models.choose import choose
 from edged.models.package import BASE, find_model, open_package
+from edged.models.prove import open_proved
 from edged.models.store import Store
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from edged.doctor.machine import Machine
+    from edged.models.member import Package
 
 NAME: Final = "model"
 NO_TWIN: Final = (
@@ -37,10 +42,14 @@ def look_at_model(machine: Machine) -> list[Check]:
             )
         ]
     try:
-        package = open_package(model.path or (find_model(BASE) if chosen is None else chosen.folder))
+        package = _open(machine, None if chosen is None else chosen.folder)
     except ModelError as error:
         cure = "install edged anew" if model.path is None else "model.path: name a package's folder or a .tflite file"
         return [Check(NAME, "problem", str(error), cure)]
+    except WorkerError as error:
+        return [
+            Check(NAME, "warning", f"could not be tried out: {in_short(error)}", "first mend the runtime, see above")
+        ]
     text = f"{package.ref.name} {package.ref.version}"
     attached = find_edge_tpus(machine.root)
     if not all(member.cpu for member in package.members) and not attached:
@@ -49,3 +58,10 @@ def look_at_model(machine: Machine) -> list[Check]:
     if machine.edge_tpu_matters(attached) and not any(member.edgetpu for member in package.members):
         return [Check(NAME, "warning", f"{text} has no file for the Edge TPU, so the CPU labels", NO_TWIN)]
     return [Check(NAME, "ok", text)]
+
+
+def _open(machine: Machine, stored: Path | None) -> Package:
+    """As the daemon does: what lies at a configured path proves itself first; what is in the store has done so."""
+    if machine.model.path is not None:
+        return open_proved(machine.model.path, locale=machine.model.locale, launch=launch(machine))
+    return open_package(find_model(BASE) if stored is None else stored)

@@ -19,6 +19,7 @@ from edged.doctor.library import look_at_library
 from edged.doctor.model import look_at_model
 from edged.doctor.runtime import look_at_runtime
 from edged.doctor.together import look_at_use
+from edged.models.prove import SECONDS as PROOF_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -44,7 +45,7 @@ SUBJECTS: Final = (
     Subject("edge tpu", look_at_edge_tpus),
     Subject("libedgetpu", look_at_library),
     Subject("edge tpu use", look_at_use, 75.0),
-    Subject("model", look_at_model),
+    Subject("model", look_at_model, PROOF_SECONDS + 10.0),
 )
 LAST: Final = (Subject("board", look_at_board), Subject("disk", look_at_disk))
 

@@ -7,8 +7,8 @@ import re
 import sys
 from typing import TYPE_CHECKING, Final
 
+from edged.child import run_child
 from edged.doctor.check import Check
-from edged.doctor.child import run_child
 from edged.engine.process import Launch, WorkerProcess
 from edged.errors import WorkerError
 

@@ -11,7 +11,7 @@ from typing import Final
 
 import yaml
 
-from edged.doctor.child import run_child
+from edged.child import run_child
 from edged.errors import CannotWriteError, ModelError, UnavailableError
 from edged.models.durable import move, sync_folder, write_file, writing
 from edged.models.files import MAX_MODEL_BYTES, Tflite, read

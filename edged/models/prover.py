@@ -79,7 +79,7 @@ def _prove(task: Task) -> Report:
         package = open_package(Path(task.path))
         if task.activation is not None:
             package = package.with_activation(Activation(task.activation))
-        golden, inference = _run_all(engine, package, task.path)
+        golden, inference = run_package(engine, package, task.path)
     finally:
         engine.close()
     ref = package.ref
@@ -89,10 +89,13 @@ def _prove(task: Task) -> Report:
     )
 
 
-def _run_all(engine: Engine, package: Package, path: str) -> tuple[int, float]:
+def run_package(engine: Engine, package: Package, path: str) -> tuple[int, float]:
     """Run what runs on the CPU.
 
     Returns how many golden photos gave what they must (they are for all members alone), and the seconds of one look.
+
+    Raises:
+        ModelError: a member cannot be loaded or run, or a golden photo gives something else.
     """
     members = tuple(replace(member, edgetpu=None) for member in package.members if member.cpu is not None)
     whole = len(members) == len(package.members)

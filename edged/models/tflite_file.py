@@ -29,6 +29,7 @@ MAX_PACKED_BYTES: Final = 16 * 1024 * 1024  # of all of them together
 MAX_RATIO: Final = 200  # label lists reach 10; a bomb is 1000
 
 _OPERATOR_CODES, _SUBGRAPHS, _DESCRIPTION, _BUFFERS, _METADATA = 1, 2, 3, 4, 6  # fields of Model
+_GRAPH_OPERATORS: Final = 3  # of SubGraph
 _CUSTOM: Final = 32
 _END: Final = struct.Struct("<4s4H2IH")  # a zip archive's end record
 _END_MARK: Final = b"PK\5\6"
@@ -110,6 +111,7 @@ class TfliteFile:
         metadata: TFLite Metadata, a flatbuffer of its own; None where there is none.
         metadata_names: of every buffer that describes the model.
         min_runtime: the oldest TFLite that runs it, as its converter says; empty where it does not.
+        compiled: whether it is for the Edge TPU alone.
     """
 
     size: int
@@ -123,11 +125,7 @@ class TfliteFile:
     metadata_names: tuple[str, ...]
     min_runtime: str
     files: tuple[PackedFile, ...]
-
-    @property
-    def compiled(self) -> bool:
-        """Whether it is for the Edge TPU alone."""
-        return any(operator.custom and operator.name == EDGE_TPU_OPERATOR for operator in self.operators)
+    compiled: bool = False
 
     def packed(self, name: str) -> bytes | None:
         """What a packed file holds; the last one where several have the name, as the Task Library has it."""
@@ -147,6 +145,7 @@ def inspect(data: bytes) -> TfliteFile:
     if graph is None:
         raise ModelError("damaged: a model without a graph")
     named = [(entry.text(0), entry.integer(1, "I")) for entry in _listed(model, _METADATA, "metadata entries")]
+    operators = tuple(_operator(code) for code in _listed(model, _OPERATOR_CODES, "operators"))
     return TfliteFile(
         size=size,
         version=model.integer(0, "I"),
@@ -154,11 +153,12 @@ def inspect(data: bytes) -> TfliteFile:
         subgraphs=model.count(_SUBGRAPHS),
         inputs=_tensors(graph, 1),
         outputs=_tensors(graph, 2),
-        operators=tuple(_operator(code) for code in _listed(model, _OPERATOR_CODES, "operators")),
+        operators=operators,
         metadata=_buffer(data, model, named, METADATA),
         metadata_names=tuple(name for name, _ in named),
         min_runtime=(_buffer(data, model, named, MIN_RUNTIME) or b"").rstrip(b"\0").decode(errors="replace"),
         files=files,
+        compiled=_is_compiled(graph, operators),
     )
 
 
@@ -182,6 +182,18 @@ def _operator(code: Table) -> Operator:
         return Operator(code.text(1), version, custom=True)
     known = 0 <= number < len(OPERATORS)
     return Operator(OPERATORS[number] if known else f"BUILTIN_{number}", version, custom=False)
+
+
+def _is_compiled(graph: Table, operators: tuple[Operator, ...]) -> bool:
+    """Whether the graph has a program for the Edge TPU.
+
+    The operator's name alone is not enough: what is taken for compiled is not run, so no golden photo would show what
+    a file makes of it in which the name is merely listed.
+    """
+    theirs = {index for index, one in enumerate(operators) if one.custom and one.name == EDGE_TPU_OPERATOR}
+    if not theirs:
+        return False
+    return any(one.integer(0, "I") in theirs and len(one.data(5)) > 0 for one in graph.tables(_GRAPH_OPERATORS))
 
 
 def _tensors(graph: Table, slot: int) -> tuple[TensorSpec, ...]:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from support.models import write_package
+from support.models import unproved, write_package
 from support.mosquitto import until
 
 from edged import benchmark
@@ -86,6 +86,14 @@ def test_configuration_has_so_many_cameras_of_one_folder(tmp_path: Path) -> None
     )
     assert list(config.cameras) == ["photos", "photos-2", "photos-3"]
     assert {(camera.source, camera.fps) for camera in config.cameras.values()} == {(str(tmp_path), 9)}
+
+
+def test_model_that_does_not_prove_itself_is_refused_before_anything_is_measured(tmp_path: Path) -> None:
+    model = write_package(tmp_path / "p", **unproved())
+    done = subprocess.run([*COMMAND, "--model", str(model)], capture_output=True, text=True, check=False, timeout=60)
+    assert (done.returncode, done.stdout) == (65, "")
+    assert "must give green 0.90" in done.stderr
+    assert "measuring" not in done.stderr
 
 
 def test_process_that_does_not_end_is_killed(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from support.models import unproved, write_package
 
 from edged.config import ModelConfig
 from edged.doctor.board import look_at_board
@@ -46,6 +47,18 @@ def test_model_that_is_not_there_is_a_problem(tree: Tree, model: dict[str, str])
     assert check.state == "problem"
     assert "flowers" in check.text
     assert "model.path" in str(check.cure)
+
+
+def test_model_that_does_not_prove_itself_is_a_problem(tree: Tree, tmp_path: Path) -> None:
+    model = ModelConfig(path=write_package(tmp_path / "p", **unproved()))
+    [check] = look_at_model(replace(tree.machine, model=model))
+    assert (check.state, "must give green 0.90" in check.text) == ("problem", True)
+
+
+def test_model_that_cannot_be_tried_out_is_not_looked_into(tree: Tree, tmp_path: Path) -> None:
+    machine = replace(tree.with_inference(python="/no/python"), model=ModelConfig(path=write_package(tmp_path / "p")))
+    [check] = look_at_model(machine)
+    assert (check.state, "could not be tried out" in check.text) == ("warning", True)
 
 
 def test_board_that_tells_nothing_is_absent(tree: Tree) -> None:

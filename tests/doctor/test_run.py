@@ -1,18 +1,14 @@
-"""Checks that fail or hang, and children that do."""
+"""Checks that fail or hang."""
 
 from __future__ import annotations
 
-import sys
 import threading
 import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-import pytest
-
 from edged.config import CameraConfig
 from edged.doctor.check import Check
-from edged.doctor.child import run_child
 from edged.doctor.run import Subject, examine
 
 if TYPE_CHECKING:
@@ -62,29 +58,3 @@ def test_checks_are_made_at_the_same_time(tree: Tree) -> None:
         return []
 
     assert examine(tree.machine, [Subject("one", meets), Subject("two", meets)]) == []
-
-
-@pytest.mark.parametrize(
-    ("program", "fate"),
-    [
-        ("print('well')", None),
-        ("import sys; sys.exit(3)", "ended with exit code 3"),
-        ("import os; os.abort()", "crashed (SIGABRT)"),
-        ("import time; time.sleep(60)", "did not end within 1 s"),
-    ],
-)
-def test_child_and_its_fate(program: str, fate: str | None) -> None:
-    ended = run_child([sys.executable, "-S", "-c", program], 1.0 if "sleep" in program else 30.0)
-    assert ended.fate == fate
-    assert ended.output.strip() == ("well" if fate is None else "")
-
-
-def test_child_whose_own_child_goes_on_is_ended_with_it() -> None:
-    start = time.monotonic()
-    ended = run_child(["/bin/sh", "-c", "sleep 60 & echo started"], 1.0)
-    assert ended.fate == "did not end within 1 s"
-    assert time.monotonic() - start < 10
-
-
-def test_program_that_is_not_there_has_a_fate_too() -> None:
-    assert run_child(["/none/python"], 1.0).fate == "cannot be started: No such file or directory"

@@ -67,6 +67,12 @@ def test_compiled_file_is_looked_into_and_not_run(tmp_path: Path) -> None:
         prove(path)
 
 
+def test_file_that_only_names_the_edge_tpus_operator_is_run_and_refused(tmp_path: Path) -> None:
+    package = write_package(tmp_path, model=tiny_model(TinyModel(custom="edgetpu-custom-op", program=b"")))
+    with pytest.raises(ModelError, match=r"tiny\.tflite: compiled for the Edge TPU, cannot run on the CPU"):
+        prove(package)
+
+
 def test_runtime_that_cannot_start_says_nothing_of_the_model(tmp_path: Path) -> None:
     with pytest.raises(WorkerError, match="cannot start the inference worker"):
         prove(write_package(tmp_path), launch=Launch(python=tmp_path / "no-python"))

@@ -71,6 +71,22 @@ def test_every_input_and_output_is_named() -> None:
 def test_model_for_the_edge_tpu_is_known_by_its_operator_and_by_nothing_else() -> None:
     assert inspect(tiny_model(TinyModel(custom="edgetpu-custom-op"))).compiled
     assert not inspect(tiny_model(TinyModel(custom="my-edgetpu-custom-op"))).compiled
+
+
+def test_edge_tpus_operator_without_a_program_is_not_of_its_compiler() -> None:
+    file = inspect(tiny_model(TinyModel(custom="edgetpu-custom-op", program=b"")))
+    assert not file.compiled
+    assert [operator.name for operator in file.operators] == ["edgetpu-custom-op"]
+
+
+def test_edge_tpus_operator_that_no_graph_uses_does_not_make_a_model_compiled() -> None:
+    custom = Node((Number("b", 32), "edgetpu-custom-op"))
+    using = Node((Number("I", 1), None, None, None, None, b"program"))
+    other = Node((Number("I", 0), None, None, None, None, b"program"))
+    for operators, compiled in (((), False), ((other,), False), ((other, using), True)):
+        graph = Node((None, None, None, operators))
+        data = write(Node((Number("I", 3), (Node(), custom), (graph,))), IDENTIFIER)
+        assert inspect(data).compiled is compiled
     assert not inspect(with_files({"notes.txt": b"edgetpu-custom-op"})).compiled
 
 

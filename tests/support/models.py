@@ -15,6 +15,8 @@ import numpy as np
 import yaml
 from ai_edge_litert import schema_py_generated as schema
 
+from support.pictures import encoded
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -40,6 +42,7 @@ class TinyModel:
         output: the output's shape; None is [1, classes].
         inputs: how many inputs the model has; the further ones are ignored.
         custom: makes the one operator a custom one of this name.
+        program: what a custom operator comes with; the Edge TPU's compiler puts its program there.
     """
 
     shape: tuple[int, ...] = (1, 8, 8, 3)
@@ -50,6 +53,7 @@ class TinyModel:
     inputs: int = 1
     outputs: int = 1
     custom: str | None = None
+    program: bytes = b"program"
 
 
 def tiny_model(model: TinyModel | None = None) -> bytes:
@@ -88,6 +92,13 @@ def write_package(  # noqa: PLR0913  the parts of a package
     }
     (folder / "model.yaml").write_text(yaml.safe_dump(tree | (manifest or {})))
     return folder
+
+
+def unproved() -> dict[str, Any]:
+    """What makes a package of `write_package` one that is whole and yet not what its golden photo says."""
+    photo = encoded(np.full((20, 30, 3), (255, 102, 51), np.uint8))
+    golden = [{"photo": "orange.png", "labels": [{"text": "green", "confidence": 0.9}]}]  # it gives 0.4
+    return {"more": {"orange.png": photo}, "manifest": {"golden": golden}}
 
 
 class _Writer:
@@ -153,6 +164,8 @@ class _Writer:
             self._codes.append((kind, custom))
         operator.opcodeIndex = self._codes.index((kind, custom))
         operator.inputs = inputs
+        if custom is not None:
+            operator.customOptions = list(self._model.program)
         operator.outputs = [self._tensor(shape, "float32")]
         if options is not None:
             operator.builtinOptionsType, operator.builtinOptions = options

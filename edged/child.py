@@ -9,6 +9,8 @@ import subprocess
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from edged.text import signal_name
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -42,8 +44,8 @@ def run_child(arguments: Sequence[str], seconds: float) -> Ended:
             errors="replace",
             process_group=0,
         )
-    except OSError as error:
-        return Ended(f"cannot be started: {error.strerror or error}", "", "")
+    except (OSError, ValueError) as error:  # ValueError: an argument that no program can be given
+        return Ended(f"cannot be started: {getattr(error, 'strerror', None) or error}", "", "")
     try:
         output, words = child.communicate(timeout=seconds)
     except subprocess.TimeoutExpired:
@@ -59,4 +61,4 @@ def run_child(arguments: Sequence[str], seconds: float) -> Ended:
 def _fate(code: int) -> str | None:
     if code == 0:
         return None
-    return f"crashed ({signal.Signals(-code).name})" if code < 0 else f"ended with exit code {code}"
+    return f"crashed ({signal_name(-code)})" if code < 0 else f"ended with exit code {code}"
