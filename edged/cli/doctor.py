@@ -23,8 +23,9 @@ MARKS: Final = {"ok": ("✓", "green"), "warning": ("!", "yellow"), "problem": (
 PLAIN: Final = {"ok": "ok", "warning": "! ", "problem": "X ", "absent": "- "}
 
 DESCRIPTION = """\
-What this machine has and lacks: the TFLite runtime, Edge TPU and its library, the model, the cameras of the
-configuration, permissions, heat, power and disk; and what to do about each thing that is not right."""
+What this machine has and lacks: the TFLite runtime, Edge TPU and its library, the models and their registry, the
+cameras of the configuration, permissions, clock, heat, power and disk; and what to do about each thing that is not
+right."""
 
 EPILOG = """\
 without -c: the file that $EDGED_CONFIG names, else /etc/edged/edged.yaml; without that, the defaults

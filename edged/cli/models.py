@@ -12,13 +12,23 @@ from edged.cli import (
     models_list,
     models_pack,
     models_show,
+    models_update,
     models_verify,
 )
 
 if TYPE_CHECKING:
     import argparse
 
-COMMANDS = (models_list, models_show, models_install, models_change, models_verify, models_pack, models_compile)
+COMMANDS = (
+    models_list,
+    models_show,
+    models_install,
+    models_update,
+    models_change,
+    models_verify,
+    models_pack,
+    models_compile,
+)
 
 DESCRIPTION = "The models on this device: where they come from, which of them labels, and whether they are whole."
 
@@ -32,6 +42,7 @@ examples:
   edged models use coral-birds                       the daemon labels with it from now on
   edged models rollback                              … and with the one before it again
   edged models show coral-birds                      everything that is known of it
+  edged models update                                what the registry of the configuration offers
 
 Which model does the daemon take? model.path of its configuration, where there is one; else the installed model that
 model.name names; and where that is base, or not given, the one that `use` chose.

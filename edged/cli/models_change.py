@@ -28,6 +28,9 @@ ROLLBACK = f"""\
 example:
   edged models rollback                   and once more: forwards again
 
+A model that the registry brought is refused from then on: it is not installed again by itself. `use` takes it all the
+same.
+
 {RULE}
 """
 
@@ -60,13 +63,17 @@ def run_use(args: argparse.Namespace) -> int:
     from edged.models.package import BASE  # noqa: PLC0415  slow to import
     from edged.models.store import open_entry  # noqa: PLC0415  as above
     from edged.models.store_change import changing  # noqa: PLC0415  as above
+    from edged.updates.shelf import open_shelf  # noqa: PLC0415  as above
 
     store = open_store(args)
     entry = None if args.model == BASE else find_entry(store, args.model)
     if entry is not None:
         open_entry(entry)  # a torn one is no choice
-    with changing(store) as change:
-        change.use(entry)
+    if entry is not None and entry.record.state == "rolled_back":
+        open_shelf(store.folder.parent).use_on_probation(entry)  # it has failed here once, and a person wants it
+    else:
+        with changing(store) as change:
+            change.use(entry)
     print(f"{_label(entry)} labels from now on ({store.folder.parent})")
     say_what_stands_above(store, BASE if entry is None else entry.record.name)
     return 0
@@ -75,10 +82,18 @@ def run_use(args: argparse.Namespace) -> int:
 def run_rollback(args: argparse.Namespace) -> int:
     """Go back. Returns 0."""
     from edged.models.store_change import changing  # noqa: PLC0415  slow to import
+    from edged.updates.shelf import BY_HAND, came_from_registry, open_shelf  # noqa: PLC0415  as above
 
     store = open_store(args)
-    with changing(store) as change:
-        entry = change.rollback()
+    shelf = open_shelf(store.folder.parent)
+    left = shelf.on_trial() or store.active()
+    if left is not None and came_from_registry(left):
+        shelf.mark_bad(left, BY_HAND)
+        entry = store.active()
+        print(f"{left.label} is refused from now on")
+    else:
+        with changing(store) as change:
+            entry = change.rollback()
     print(f"{_label(entry)} labels from now on ({store.folder.parent})")
     return 0
 

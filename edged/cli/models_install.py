@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
-import sys
 from typing import TYPE_CHECKING
 
+from edged.cli.bars import progress_bars
 from edged.cli.interrupt import interruptible
 from edged.cli.models_change import say_what_stands_above
 from edged.cli.models_words import RULE, add_state, open_store
@@ -15,9 +14,6 @@ from edged.text import printable
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Iterator
-
-    from edged.models.install import Told
 
 DESCRIPTION = """\
 Installs a model: one that the catalogue knows, a .tflite file, a package's folder (also AutoML's and Teachable
@@ -70,7 +66,7 @@ def run(args: argparse.Namespace) -> int:
     mirror = args.mirror or os.environ.get(MIRROR_VARIABLE) or None
     words = Words(name=args.name, version=args.version, sha256=args.sha256, mirror=mirror)
     with interruptible():
-        with _progress() as told:
+        with progress_bars() as told:
             entry = install(store, args.source, words, told=told, patience=Patience(total=args.timeout))
         print(printable(f"installed {entry.label} (sha256:{entry.digest[:12]}…) in {entry.folder}"))
         if args.use:
@@ -81,24 +77,3 @@ def run(args: argparse.Namespace) -> int:
         else:
             print(f"to label with it: edged models use {entry.record.name}")
     return 0
-
-
-@contextlib.contextmanager
-def _progress() -> Iterator[Told | None]:
-    """A bar a file on stderr, where somebody looks."""
-    if not sys.stderr.isatty():
-        yield None
-        return
-    from rich.console import Console  # noqa: PLC0415  slow to import
-    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn  # noqa: PLC0415
-
-    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
-        tasks = {}
-
-        def told(name: str, have: int, of: int | None) -> None:
-            if name not in tasks:
-                tasks[name] = bars.add_task(printable(name).replace("[", "("), total=of)
-            bars.update(tasks[name], completed=have, total=of)
-
-        yield told

@@ -16,11 +16,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from edged.models.catalogue import Published
+    from edged.models.record import Record
     from edged.models.show import ShownFile, ShownMember, ShownModel, ShownTensor
 
 DESCRIPTION = """\
 Everything that is known of a model: inputs, outputs, quantisation, operators, TFLite Metadata, labels, everyday words,
-golden photos, the Edge TPU's file, licence, source and digest."""
+golden photos, the Edge TPU's file, licence, source and digest; of an installed one also where it came from and how it
+has done."""
 
 EPILOG = f"""\
 examples:
@@ -47,6 +49,7 @@ def run(args: argparse.Namespace) -> int:
     from edged.models.catalogue import catalogue  # noqa: PLC0415  slow to import
     from edged.models.package import find_model  # noqa: PLC0415  as above
     from edged.models.show import show_model  # noqa: PLC0415  as above
+    from edged.updates.shelf import refusals_of  # noqa: PLC0415  as above
 
     store = open_store(args)
     try:
@@ -57,10 +60,14 @@ def run(args: argparse.Namespace) -> int:
         _print_published(catalogue()[args.model], as_json=args.json)
         return 0
     shown = show_model(path)
+    entry = store.entry(path.name) if path.parent == store.folder else None
+    refusal = refusals_of(store).of(shown.digest)
+    why = None if refusal is None else refusal.why
     if args.json:
-        print(json.dumps({"schema": 1, "installed": True, **asdict(shown)}))
+        kept = None if entry is None else {**asdict(entry.record), "refused": why}
+        print(json.dumps({"schema": 1, "installed": True, **asdict(shown), "record": kept}))
     else:
-        for line in _lines(shown):
+        for line in _lines(shown, None if entry is None else entry.record, why):
             print(printable(line))
     return 0
 
@@ -82,7 +89,7 @@ def _print_published(model: Published, *, as_json: bool) -> None:
         print(f"  {name:<9}{value}")
 
 
-def _lines(model: ShownModel) -> Iterator[str]:
+def _lines(model: ShownModel, record: Record | None, refused: str | None) -> Iterator[str]:
     yield f"{model.name} {model.version}"
     for name, value in (
         ("title", model.title),
@@ -90,6 +97,9 @@ def _lines(model: ShownModel) -> Iterator[str]:
         ("source", model.source),
         ("digest", model.digest),
         ("path", model.path),
+        ("state", "" if record is None else record.state.replace("_", " ")),
+        ("from", "" if record is None else f"{record.source} ({record.installed[:10]})"),
+        ("refused", refused),
     ):
         if value:
             yield f"  {name:<9}{value}"

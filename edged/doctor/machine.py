@@ -14,7 +14,7 @@ from edged.config import InferenceConfig, ModelConfig
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from edged.config import CameraConfig, Config
+    from edged.config import CameraConfig, Config, RegistryConfig
     from edged.engine.edgetpu import EdgeTpu
 
 ROOT: Final = Path("/")
@@ -68,6 +68,7 @@ class Machine:
         root: where /sys, /dev and /proc begin.
         user: who asks.
         may_open: whether that user may read and write a path.
+        registry: where models come from; None: from no registry.
         state: the folder of what must outlive a restart.
     """
 
@@ -77,12 +78,19 @@ class Machine:
     inference: InferenceConfig = field(default_factory=InferenceConfig)
     model: ModelConfig = field(default_factory=ModelConfig)
     cameras: Mapping[str, CameraConfig] = field(default_factory=dict)
+    registry: RegistryConfig | None = None
     state: Path = STATE
 
     @classmethod
     def configured(cls, config: Config) -> Machine:
         """This machine with a configuration."""
-        return cls(inference=config.inference, model=config.model, cameras=config.cameras, state=config.state)
+        return cls(
+            inference=config.inference,
+            model=config.model,
+            cameras=config.cameras,
+            registry=config.registry,
+            state=config.state,
+        )
 
     def edge_tpu_matters(self, attached: tuple[EdgeTpu, ...]) -> bool:
         """Whether inference is to run on the Edge TPU, given those that are attached."""

@@ -17,6 +17,8 @@ from edged.doctor.disk import look_at_disk
 from edged.doctor.edge_tpu import look_at_edge_tpus
 from edged.doctor.library import look_at_library
 from edged.doctor.model import look_at_model
+from edged.doctor.models import look_at_models
+from edged.doctor.registry import LONGEST, look_at_clock, look_at_registry
 from edged.doctor.runtime import look_at_runtime
 from edged.doctor.together import look_at_use
 from edged.models.prove import SECONDS as PROOF_SECONDS
@@ -46,8 +48,14 @@ SUBJECTS: Final = (
     Subject("libedgetpu", look_at_library),
     Subject("edge tpu use", look_at_use, 75.0),
     Subject("model", look_at_model, PROOF_SECONDS + 10.0),
+    Subject("models", look_at_models),
+    Subject("registry", look_at_registry, LONGEST),
 )
-LAST: Final = (Subject("board", look_at_board), Subject("disk", look_at_disk))
+LAST: Final = (
+    Subject("clock", look_at_clock),
+    Subject("board", look_at_board),
+    Subject("disk", look_at_disk),
+)
 
 
 def subjects(machine: Machine) -> tuple[Subject, ...]:

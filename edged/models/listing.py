@@ -10,6 +10,7 @@ from edged.models.catalogue import catalogue
 from edged.models.package import BASE, find_model, read_summary
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from edged.models.store import Store
@@ -23,7 +24,8 @@ class Listed:
         digest: `sha256:…`.
         built_in: it came with edged.
         active: chosen to label; `previous`: chosen before that one.
-        state: `good`, or `damaged` where its `model.yaml` is.
+        state: `good`, `probation`, `rolled_back` (record.py); or `damaged` where its `model.yaml` is.
+        refused: why updates do not take it again of themselves; None where they may.
         edgetpu: whether it has a file for the Edge TPU.
         size: bytes of all files.
         installed: when (RFC 3339); empty where that is not known.
@@ -37,6 +39,7 @@ class Listed:
     active: bool
     previous: bool
     state: str
+    refused: str | None
     edgetpu: bool
     size: int
     installed: str
@@ -66,8 +69,11 @@ class Known:
         return asdict(self)
 
 
-def list_installed(store: Store) -> tuple[Listed, ...]:
-    """The base model, then the store's by name, the newest of a name first. No file but `model.yaml` is looked at."""
+def list_installed(store: Store, refused: Mapping[str, str] | None = None) -> tuple[Listed, ...]:
+    """The base model, then the store's by name, the newest of a name first. No file but `model.yaml` is looked at.
+
+    `refused`: why, by digest (`sha256:…`).
+    """
     active, previous = store.active(), store.previous()
     base = find_model(BASE)
     summary = read_summary(base)
@@ -80,6 +86,7 @@ def list_installed(store: Store) -> tuple[Listed, ...]:
             active=active is None,
             previous=active is not None and previous is None,
             state="good",
+            refused=None,
             edgetpu=_has_twin(summary.files),
             size=sum(file.size for file in summary.stated.values()),
             installed="",
@@ -97,6 +104,7 @@ def list_installed(store: Store) -> tuple[Listed, ...]:
                 active=active is not None and active.digest == entry.digest,
                 previous=previous is not None and previous.digest == entry.digest,
                 state=entry.record.state if whole else "damaged",
+                refused=(refused or {}).get(f"sha256:{entry.digest}"),
                 edgetpu=_has_twin(files),
                 size=size,
                 installed=entry.record.installed,

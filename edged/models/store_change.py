@@ -157,6 +157,21 @@ class Change:
         self.use(previous)
         return previous
 
+    def drop(self, entry: Entry, instead: Entry | None) -> None:
+        """Let a model be no choice any more, neither the present one nor the one before; it stays on the disk.
+
+        Args:
+            entry: which did not do well.
+            instead: chosen where `entry` was; None is the base model.
+        """
+        active, previous = self._store.active(), self._store.previous()
+        with writing(self._folder):
+            if active is not None and active.digest == entry.digest:
+                self._link("active", instead)
+                active = instead
+            if previous is not None and previous.digest in {entry.digest, active and active.digest}:
+                self._link("previous", None)
+
     def remove(self, entry: Entry) -> None:
         """Take a model off the disk.
 

@@ -74,6 +74,13 @@ class Changeover:
         """The daemon has loaded its first model."""
         self._took_over(self._shelf.store.entry(ref.digest.removeprefix("sha256:")), ref)
 
+    async def watch(self) -> None:
+        """The model that labels since the start is on probation."""
+        if self.entry is None:
+            return
+        fallback = await in_thread(partial(self._shelf.last_good, self.entry), "store")
+        self._begin_trial(self.entry, fallback, None, chosen=True)
+
     async def to(self, entry: Entry | None, *, chosen: bool) -> None:
         """Let this model label, on probation; None is the base model, which needs none.
 
@@ -92,8 +99,7 @@ class Changeover:
         self.trial = None
         self._took_over(entry, package.ref)
         if entry is not None:
-            began, restarts = time.monotonic(), self._engine.state().restarts
-            self.trial = Trial(entry, fallback, chosen, usual, began, restarts)
+            self._begin_trial(entry, fallback, usual, chosen=chosen)
         if left is not None:  # a newer one has replaced it before it was judged
             await self._change(partial(self._shelf.give_up, left.entry))
         if chosen:
@@ -130,6 +136,10 @@ class Changeover:
         await self._change(partial(self._shelf.mark_bad, left, why))
         if trial is None or trial.chosen:
             await self._change(partial(self._shelf.use, back))
+        await self.back_to(back)
+
+    async def back_to(self, back: Entry | None) -> None:
+        """Label with what has done well, without a probation; as `leave`, for as long as it takes."""
         while True:
             try:
                 package = await in_thread(partial(self._shelf.open, back), "open-model")
@@ -142,6 +152,9 @@ class Changeover:
                 break
         self._took_over(back, package.ref)
         log.info("model %s %s labels again", package.ref.name, package.ref.version)
+
+    def _begin_trial(self, entry: Entry, fallback: Entry | None, usual: float | None, *, chosen: bool) -> None:
+        self.trial = Trial(entry, fallback, chosen, usual, time.monotonic(), self._engine.state().restarts)
 
     async def _change(self, what: partial[None]) -> None:
         """Change the store as well as can be: with a full disk labels are right all the same until the next start."""

@@ -17,7 +17,7 @@ MOST_ERRORS: Final = 0.05
 
 
 QUICK_SECONDS: Final = 0.005
-"""An inference that takes no longer is never too slow: neighbours on the machine make more of it than models."""
+"""An inference that takes no longer is never too slow: such times come of neighbours on the machine."""
 
 
 def too_slow(seconds: float, before: float, slowdown: float) -> bool:

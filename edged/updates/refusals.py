@@ -1,4 +1,7 @@
-"""Packages that failed on this device, and are not taken a second time: one small file."""
+"""Packages that failed on this device, and are not taken a second time: one small file.
+
+A daemon and a command both read and write it: it is read again whenever it has changed.
+"""
 
 from __future__ import annotations
 
@@ -45,16 +48,25 @@ class Refusals:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._refused = _read(path)
+        self._refused: tuple[Refusal, ...] = ()
+        self._seen: tuple[int, ...] | None = None
+
+    @property
+    def all(self) -> tuple[Refusal, ...]:
+        """Each, the oldest first."""
+        seen = _state_of(self._path)
+        if seen != self._seen:
+            self._seen, self._refused = seen, _read(self._path)
+        return self._refused
 
     @property
     def digests(self) -> frozenset[str]:
         """`sha256:…` of each."""
-        return frozenset(refusal.digest for refusal in self._refused)
+        return frozenset(refusal.digest for refusal in self.all)
 
     def of(self, digest: str) -> Refusal | None:
         """The refusal of this package."""
-        return next((refusal for refusal in self._refused if refusal.digest == digest), None)
+        return next((refusal for refusal in self.all if refusal.digest == digest), None)
 
     def add(self, ref: ModelRef, why: str) -> None:
         """Refuse a package from now on; beyond the bound the oldest is forgotten.
@@ -66,13 +78,35 @@ class Refusals:
             return
         time = datetime.now(UTC).isoformat(timespec="seconds")
         refusal = Refusal(ref.name[:64], ref.version[:64], ref.digest, why[:_MAX_WHY], time)
-        self._refused = (*self._refused, refusal)[-MAX_REFUSED:]
+        self._keep((*self._refused, refusal)[-MAX_REFUSED:])
+
+    def lift(self, digest: str) -> None:
+        """Refuse a package no more: a person wants it.
+
+        Raises:
+            PermissionDeniedError, CannotWriteError: it cannot be written; it is refused again at the next start.
+        """
+        if self.of(digest) is not None:
+            self._keep(tuple(refusal for refusal in self._refused if refusal.digest != digest))
+
+    def _keep(self, refused: tuple[Refusal, ...]) -> None:
+        self._refused = refused
         with writing(self._path):
             self._path.parent.mkdir(parents=True, exist_ok=True)
             scratch = self._path.with_name(f".{self._path.name}")
             scratch.unlink(missing_ok=True)
             data = json.dumps([asdict(refusal) for refusal in self._refused], indent=1).encode()
             replace_file(self._path, data, scratch)
+        self._seen = _state_of(self._path)
+
+
+def _state_of(path: Path) -> tuple[int, ...] | None:
+    """Changes when the file does; None where there is none."""
+    try:
+        found = path.lstat()
+    except OSError:
+        return None
+    return found.st_ino, found.st_size, found.st_mtime_ns
 
 
 def _read(path: Path) -> tuple[Refusal, ...]:

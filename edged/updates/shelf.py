@@ -9,23 +9,45 @@ from typing import TYPE_CHECKING, Final
 
 from edged.labeling.label import ModelRef
 from edged.models.durable import writing
+from edged.models.metadata import DEFAULT_LOCALE
 from edged.models.package import BASE, find_model, open_package
-from edged.models.store import is_whole, open_entry
+from edged.models.store import Store, is_whole, open_entry
 from edged.models.store_change import changing
+from edged.updates.refusals import Refusals
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from edged.models.member import Package
     from edged.models.record import State
-    from edged.models.store import Entry, Store
+    from edged.models.store import Entry
     from edged.models.store_change import Change
-    from edged.updates.refusals import Refusals
 
 log = logging.getLogger(__name__)
 
 SOURCE: Final = "registry: "
 """How the source of a model begins that an update brought: only such ones make room by themselves."""
+
+
+DISK: Final = 1024
+"""Megabytes that the models of updates may take together, where no configuration says it."""
+BY_HAND: Final = "rolled back by hand"
+
+
+def open_shelf(state: Path, disk: int = DISK, locale: str = DEFAULT_LOCALE) -> Shelf:
+    """The one of a state folder; `disk` in megabytes."""
+    store = Store(state)
+    return Shelf(store, refusals_of(store), disk * 1024 * 1024, locale)
+
+
+def refusals_of(store: Store) -> Refusals:
+    """What is refused on this device."""
+    return Refusals(store.folder / "refused.json")
+
+
+def came_from_registry(entry: Entry) -> bool:
+    """Whether an update brought it."""
+    return entry.record.source.startswith(SOURCE)
 
 
 class Shelf:
@@ -57,11 +79,23 @@ class Shelf:
         with changing(self.store) as change:
             return change.put_in(folder, SOURCE + source, "probation")
 
+    def use_on_probation(self, entry: Entry) -> None:
+        """Choose a model that a person wants to label, though it has not shown yet that it does well, or has failed.
+
+        It is refused no more, and others of its name are not gone on with.
+        """
+        self.refusals.lift(f"sha256:{entry.digest}")
+        with changing(self.store) as change:
+            for other in self.store.entries():
+                if other.record.state == "probation" and other.record.name == entry.record.name:
+                    _mark(change, other, "rolled_back")
+            _mark(change, entry, "probation")
+            change.use(entry)
+
     def waiting(self, name: str) -> Entry | None:
         """A model of this name whose probation was cut off, by a restart."""
         for entry in self.store.entries():
-            digest = f"sha256:{entry.digest}"
-            if entry.record.state == "probation" and entry.record.name == name and not self.refusals.of(digest):
+            if entry.record.state == "probation" and entry.record.name == name and not self._is_refused(entry):
                 return entry
         return None
 
@@ -103,14 +137,25 @@ class Shelf:
             _mark(change, entry, "rolled_back")
 
     def mark_bad(self, entry: Entry, why: str) -> None:
-        """It has not: it is never taken again."""
+        """It has not: it is never taken again of itself, and where it was the choice, the last good one is."""
         self.refusals.add(ModelRef(entry.record.name, entry.record.version, f"sha256:{entry.digest}"), why)
         with changing(self.store) as change:
             _mark(change, entry, "rolled_back")
+            change.drop(entry, self.last_good(entry))
+
+    def on_trial(self) -> Entry | None:
+        """A model of updates on probation that is not the choice yet: a running daemon labels with it."""
+        active = self.store.active()
+        for entry in self.store.entries():
+            if entry.record.state == "probation" and came_from_registry(entry) and not self._is_refused(entry):
+                return None if active is not None and active.digest == entry.digest else entry
+        return None
 
     def _is_good(self, entry: Entry) -> bool:
-        refused = self.refusals.of(f"sha256:{entry.digest}") is not None
-        return entry.record.state == "good" and not refused and is_whole(entry)
+        return entry.record.state == "good" and not self._is_refused(entry) and is_whole(entry)
+
+    def _is_refused(self, entry: Entry) -> bool:
+        return self.refusals.of(f"sha256:{entry.digest}") is not None
 
     def refuse(self, ref: ModelRef, why: str, folder: Path) -> None:
         """A package that was fetched has not proved itself: it is never taken again, and its files are thrown away."""
@@ -120,7 +165,7 @@ class Shelf:
     def make_room(self) -> None:
         """Take away the oldest models of updates beyond the cap; never the active or previous one, nor on probation."""
         kept = {entry.digest for entry in (self.store.active(), self.store.previous()) if entry is not None}
-        ours = [entry for entry in self.store.entries() if entry.record.source.startswith(SOURCE)]
+        ours = [entry for entry in self.store.entries() if came_from_registry(entry)]
         ours.sort(key=lambda entry: entry.record.installed, reverse=True)
         room = self._cap
         for entry in ours:

@@ -15,10 +15,12 @@ from edged.errors import EdgedError, ModelError, UsageError, WorkerError
 from edged.models.package import BASE
 from edged.threads import in_thread
 from edged.updates.probation import Standing
+from edged.updates.shelf import BY_HAND
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
 
+    from edged.models.store import Entry
     from edged.mqtt.model_messages import ModelCommand
     from edged.pipeline import Pipeline
     from edged.updates.rounds import Reply, Rounds, Work
@@ -90,11 +92,31 @@ class Updater:
 
     async def _resume(self, present: str) -> None:
         """Go on with a probation that a restart has cut off; it begins anew."""
-        entry = None if self._fixed else self._work.shelf.waiting(present if self._name == BASE else self._name)
+        shelf, change = self._work.shelf, self._work.changeover
+        if self._fixed:
+            return
+        chosen = self._store.active()
+        if chosen is not None and chosen.record.state == "probation" and self._is_meant(chosen):
+            if change.entry is not None and change.entry.digest == chosen.digest:
+                log.info("model %s is on probation", chosen.label)
+                await change.watch()
+                return
+            why = "it could not be loaded at the start"
+            await in_thread(partial(shelf.mark_bad, chosen, why), "store")
+            self._work.telling.rolled_back = True
+            self._work.telling.fault(f"{chosen.label}: {why}")
+            self._choice = self._chosen()
+            await change.back_to(self._store.active())
+            return
+        entry = shelf.waiting(present if self._name == BASE else self._name)
         if entry is not None:
             log.info("model %s was on probation: once more", entry.label)
             async with self._work.changing:
                 await self._work.try_out(entry)
+
+    def _is_meant(self, entry: Entry) -> bool:
+        """Whether the configuration lets it label."""
+        return self._name in {BASE, entry.record.name}
 
     async def _turn(self) -> None:
         telling = self._work.telling
@@ -111,9 +133,13 @@ class Updater:
             self._rounds.turn(self._work)
 
     async def _follow(self) -> None:
-        """Another process has chosen a model: `edged models use` and `rollback`. With `changing` held."""
-        choice, change = self._chosen(), self._work.changeover
-        if choice == self._choice or self._fixed:
+        """Another process has chosen a model: `edged models use`, `update`, `rollback`. With `changing` held."""
+        change = self._work.changeover
+        if self._fixed:
+            return
+        await self._leave_refused()
+        choice = self._chosen()
+        if choice == self._choice:
             return
         self._choice = choice
         entry, before = self._store.active(), change.entry
@@ -126,6 +152,15 @@ class Updater:
             self._choice = self._chosen()
             raise ModelError(f"{entry.label if entry else BASE}: {error}") from error
         self._work.telling.well()
+
+    async def _leave_refused(self) -> None:
+        """Another process has refused the model that labels: `edged models rollback`, or it is revoked."""
+        change, telling = self._work.changeover, self._work.telling
+        refusal = None if change.entry is None else self._work.shelf.refusals.of(f"sha256:{change.entry.digest}")
+        if refusal is not None:
+            await change.leave(refusal.why)
+            self._choice = self._chosen()
+            telling.rolled_back, telling.error = True, refusal.why
 
     async def _obey(self, command: ModelCommand, reply: Reply) -> None:
         if self._fixed:
@@ -146,6 +181,8 @@ class Updater:
             raise UsageError(f"no model {wanted} on this device (edged models list; edged models install)")
         async with self._work.changing:
             await self._work.changeover.to(entry, chosen=True)
+            if entry is not None and entry.record.state == "rolled_back":  # a person wants it all the same
+                await in_thread(partial(self._work.shelf.use_on_probation, entry), "store")
             self._choice = self._chosen()
             self._work.telling.well()
 
@@ -153,9 +190,9 @@ class Updater:
         async with self._work.changing:
             if self._work.changeover.entry is None:
                 raise UsageError("the base model labels: there is nothing to go back to")
-            await self._work.changeover.leave("rolled back by hand")
+            await self._work.changeover.leave(BY_HAND)
             self._choice = self._chosen()
-            self._work.telling.rolled_back, self._work.telling.error = True, "rolled back by hand"
+            self._work.telling.rolled_back, self._work.telling.error = True, BY_HAND
 
     def _chosen(self) -> str | None:
         active = self._store.active()
