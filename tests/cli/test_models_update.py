@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-WRONG = {"golden": [{"photo": "labels.txt", "labels": [{"text": "red", "confidence": 0.9}]}]}
+WRONG: dict[str, Any] = {"golden": [{"photo": "labels.txt", "labels": [{"text": "red", "confidence": 0.9}]}]}
 
 
 @pytest.fixture
