@@ -26,8 +26,8 @@ class Row:
         edged_confidence, mediapipe_confidence: of the label that MediaPipe finds best.
         largest_difference: of the two sides' confidences, over all classes.
         left_difference: the same, where edged is given the pixels as MediaPipe decodes and samples them.
-        edged_ms, mediapipe_ms: from the file to the labels, medians.
-        ratio: MediaPipe's time over edged's, the median of the pairs: above 1 edged is faster.
+        edged_ms, mediapipe_ms: from the file to the labels, lower quartiles.
+        ratio: MediaPipe's time over edged's: above 1 edged is faster.
     """
 
     model: str
