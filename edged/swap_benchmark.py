@@ -165,9 +165,7 @@ class _Run:
             for task in tasks:
                 task.join(EXCHANGE_SECONDS)
 
-    def _measure(
-        self, switch: ModelSwitch, swaps: int, threads: int, progress: Callable[[str], None]
-    ) -> SwapFigures:
+    def _measure(self, switch: ModelSwitch, swaps: int, threads: int, progress: Callable[[str], None]) -> SwapFigures:
         seconds, record = [], self._record
         early, memory = min(EARLY, swaps // 2), 0.0
         self._wait_for_results()
