@@ -263,6 +263,7 @@ class Engine:
             if self.closed or self._standby is not standby or wanted != self._files or not self._on_edgetpu():
                 fresh.process.kill()
                 return
+            fresh.hurry()
             self._standby = fresh
         if standby is not None:
             standby.process.kill()
@@ -278,6 +279,7 @@ class Engine:
                 raise EngineDownError("the engine is closed", 0.0)
             if {**self._files, **added} != wanted:
                 return False
+            fresh.hurry()
             self._files = wanted
             if self._on_edgetpu():
                 before, self._standby = self._standby, fresh

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from edged.engine.process import WorkerProcess
 from edged.errors import DelegateError, ModelError, WorkerError
+
+GENTLE_PATIENCE: Final = 3
+"""A good model is not to be refused since a busy machine had no time for it: nobody waits for it."""
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -26,18 +29,24 @@ class Loaded:
 class LoadedWorker:
     """One worker process and what is loaded into it. For one thread at a time, but for `interrupt`.
 
+    Args:
+        options: how inference runs.
+        device: what it is for.
+        gently: another worker infers meanwhile: this one starts at a low priority, and has more time for it.
+
     On the device `edgetpu` each model's compiled file is loaded; a model without one runs on the CPU in that worker.
 
     Raises (every method):
         WorkerError: the worker died, hung or spoke garbage; it is dead when this is raised.
     """
 
-    def __init__(self, options: EngineOptions, device: Device) -> None:
+    def __init__(self, options: EngineOptions, device: Device, *, gently: bool = False) -> None:
         self._options = options
+        self._gently = gently
         self.device: Device = device
         self.models: dict[int, Loaded] = {}
         self.files: dict[int, ModelFiles] = {}
-        self.process = WorkerProcess(options.launch)
+        self.process = WorkerProcess(options.launch, gently=gently)
 
     def wait_ready(self) -> None:
         """Wait until the runtime is imported, and with it the Edge TPU's library, if that is the device.
@@ -45,7 +54,7 @@ class LoadedWorker:
         Raises:
             DelegateError: the Edge TPU cannot be had; the worker is of no use and dead.
         """
-        seconds = self._options.load_deadline
+        seconds = self._seconds
         ready = self.process.wait_ready(seconds=seconds)
         if self.device == "edgetpu":
             edgetpu = self._options.edgetpu
@@ -70,15 +79,21 @@ class LoadedWorker:
         path = files.edgetpu if device == "edgetpu" else files.cpu
         if path is None:
             raise ModelError("compiled for the Edge TPU alone")
+        threads = self._options.thread_count
         tensors = self.process.load(
             slot,
             path,
-            threads=self._options.thread_count,
+            threads=threads,
             delegate=device == "edgetpu",
-            seconds=self._options.load_deadline,
+            gently=self._gently and threads == 1,  # else the threads that infer would keep the low priority
+            seconds=self._seconds,
         )
         self.models[slot] = Loaded(tensors, device)
         self.files[slot] = files
+
+    def hurry(self) -> None:
+        """It is about to infer: what it loads from now on is waited for."""
+        self._gently = False
 
     def unload(self, slot: int) -> None:
         """Forget a model."""
@@ -113,6 +128,10 @@ class LoadedWorker:
                     raise ModelError(
                         f"{self.files[slot].edgetpu}: its tensors are {ours}; those of the CPU file {wanted}"
                     )
+
+    @property
+    def _seconds(self) -> float:
+        return self._options.load_deadline * (GENTLE_PATIENCE if self._gently else 1)
 
     @property
     def slots_device(self) -> Device:

@@ -32,9 +32,11 @@ sys.path[:] = [entry for entry in sys.path if entry]
 package = types.ModuleType("edged_worker")
 package.__path__ = [sys.argv[1]]
 sys.modules["edged_worker"] = package
+{}
 from edged_worker.main import main
 main(*sys.argv[2:])
 """
+GENTLY = "from edged_worker.gently import import_gently; import_gently(sys.argv[-1])"
 REAP_SECONDS = 0.5  # a killed process that is not gone by then sits in the kernel (D state)
 LONGEST_POLL_MS = 2**31 - 1  # poll(2) takes an int
 LAST_WORDS_BYTES = 4096
@@ -62,14 +64,19 @@ class Launch:
 class WorkerProcess:
     """A running worker. Every call has a deadline on the monotonic clock; past it, the worker is killed.
 
+    Args:
+        launch: how it is started.
+        gently: another worker infers meanwhile, and is not to be disturbed by what this one imports.
+
     One thread at a time; only `interrupt` may come from another.
 
     Raises (every method):
         WorkerError: the worker died, hung or spoke garbage; it is dead and reaped when this is raised.
     """
 
-    def __init__(self, launch: Launch) -> None:
+    def __init__(self, launch: Launch, *, gently: bool = False) -> None:
         self._launch = launch
+        self._gently = gently
         program = str(launch.python or sys.executable)
         self._words = b""
         self._models: dict[int, SharedTensors] = {}
@@ -106,7 +113,7 @@ class WorkerProcess:
             [
                 program,
                 "-c",
-                BOOTSTRAP,
+                BOOTSTRAP.format(GENTLY if self._gently else ""),
                 worker,
                 *map(str, (*far, os.getpid(), launch.memory, launch.runtime)),
             ],
@@ -137,14 +144,18 @@ class WorkerProcess:
         self._say(wire.UseDelegate(library, device))
         self._expect(wire.Done, time.monotonic() + seconds)
 
-    def load(self, slot: int, path: Path, *, threads: int, delegate: bool = False, seconds: float) -> SharedTensors:
+    def load(  # noqa: PLR0913  what there is to say of a model
+        self, slot: int, path: Path, *, threads: int, delegate: bool = False, gently: bool = False, seconds: float
+    ) -> SharedTensors:
         """Load a `.tflite` file into a slot, for the CPU or the delegate, map its memory and run it once.
+
+        `gently`: at a low priority.
 
         Raises:
             ModelError: the runtime refuses the file, or its tensors are larger than is sensible.
         """
         deadline = time.monotonic() + seconds
-        self._say(wire.Load(slot, str(path), threads, delegate))
+        self._say(wire.Load(slot, str(path), threads, delegate, gently))
         shape = self._expect(wire.Loaded, deadline)
         try:
             tensors = SharedTensors(slot, shape.inputs, shape.outputs)

@@ -29,14 +29,16 @@ class Arrivals:
         self._arriving: set[LoadedWorker] = set()
 
     def start(self, wanted: Mapping[int, ModelFiles]) -> LoadedWorker:
-        """A fresh worker for the CPU with those of the models that it can run. Takes `load_deadline` a model at most.
+        """A fresh worker for the CPU with those of the models that it can run, started at a low priority.
+
+        Takes three times `load_deadline` a model at most.
 
         Raises:
             ModelError: the runtime refuses a file.
             WorkerError: the worker died or hung, or cannot be started.
             Nothing is left of it after either.
         """
-        fresh = LoadedWorker(self._options, "cpu")
+        fresh = LoadedWorker(self._options, "cpu", gently=True)
         with self._lock:
             self._arriving.add(fresh)
         try:

@@ -20,6 +20,7 @@ from typing import Dict, List, Optional
 import numpy as np
 
 from . import wire
+from .gently import gently
 from .runtime import Interpreter, Runtime, specs
 
 PR_SET_PDEATHSIG = 1
@@ -28,8 +29,9 @@ PR_SET_PDEATHSIG = 1
 class Slot:
     """One loaded model and, once the daemon has sent it, the memory that both sides map."""
 
-    def __init__(self, interpreter: Interpreter) -> None:
+    def __init__(self, interpreter: Interpreter, *, gently: bool) -> None:
         self.interpreter = interpreter
+        self.gently = gently  # until it takes frames
         self.inputs = specs(interpreter.get_input_details())
         self.outputs = specs(interpreter.get_output_details())
         self._input_ids = [int(entry["index"]) for entry in interpreter.get_input_details()]
@@ -131,7 +133,7 @@ class Worker:
             return self._load(message)
         if isinstance(message, wire.Map):
             slot = self._slots[message.slot]
-            runs = slot.map(fds[0])
+            runs = gently(lambda: slot.map(fds[0])) if slot.gently else slot.map(fds[0])
             os.close(fds[0])
             return wire.Done(message.slot) if runs else wire.Failed("model", slot.error())
         if isinstance(message, wire.Unload):
@@ -150,11 +152,16 @@ class Worker:
 
     def _load(self, message: wire.Load) -> wire.Message:
         delegate = self._delegate if message.delegate else None
+
+        def build() -> Slot:
+            interpreter = self._runtime.interpreter(message.path, message.threads, delegate)
+            return Slot(interpreter, gently=message.gently)
+
         try:
-            slot = Slot(self._runtime.interpreter(message.path, message.threads, delegate))
-            self._slots[message.slot] = slot
+            slot = gently(build) if message.gently else build()
         except (ValueError, RuntimeError, OSError, KeyError) as error:
             return wire.Failed("model", str(error) or repr(error))
+        self._slots[message.slot] = slot
         return wire.Loaded(message.slot, slot.inputs, slot.outputs)
 
     @staticmethod

@@ -73,12 +73,16 @@ class UseDelegate:
 
 @dataclass(frozen=True)
 class Load:
-    """Daemon: build an interpreter for the file at `path` in `slot`; `delegate`: with the one that was loaded."""
+    """Daemon: build an interpreter for the file at `path` in `slot`.
+
+    `delegate`: with the one that was loaded. `gently`: another worker infers meanwhile.
+    """
 
     slot: int
     path: str
     threads: int
     delegate: bool
+    gently: bool
 
 
 @dataclass(frozen=True)
