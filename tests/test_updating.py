@@ -227,7 +227,8 @@ def test_edged_models_use_reaches_a_running_daemon(
 def test_edged_models_update_and_rollback_reach_a_daemon_that_runs_and_one_that_starts(
     device: Daemon, operator: Operator, subscriber: Subscriber, tmp_path: Path
 ) -> None:
-    device.config.write_text(device.config.read_text("utf-8").replace("interval: 1s", "interval: 1h"), "utf-8")
+    text = device.config.read_text("utf-8").replace("interval: 1s", "interval: 1h").replace("results: 40", "results: 200")
+    device.config.write_text(text, "utf-8")
     update = ["models", "update", "-c", str(device.config)]
     with device:
         wait_for_labels(subscriber, SECONDS)
