@@ -15,9 +15,11 @@ from support.daemon import Daemon, labels, wait_for_health, wait_for_labels
 from support.fleet_registry import NAME, Operator
 from support.mosquitto import Mosquitto, Subscriber, until
 
+from edged.cli.main import main
 from edged.models.store import Store
 from edged.models.store_change import changing
 from edged.updates.refusals import Refusals
+from edged.updates.shelf import BY_HAND
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -69,6 +71,10 @@ def wait_for_model(
 
 def is_good(version: str) -> Callable[[dict[str, Any]], bool]:
     return lambda said: (said["version"], said["state"]) == (version, "good")
+
+
+def is_good_base(said: dict[str, Any]) -> bool:
+    return (said["name"], said["state"]) == ("base", "good")
 
 
 def refusing(version: str, said: dict[str, Any]) -> bool:
@@ -216,6 +222,35 @@ def test_edged_models_use_reaches_a_running_daemon(
         said = wait_for_model(subscriber, lambda said: said["name"] == "base")
         assert said["state"] == "good"
         until(lambda: labels(subscriber)[-1]["model"]["name"] == "base", BACK_SECONDS)
+
+
+def test_edged_models_update_and_rollback_reach_a_daemon_that_runs_and_one_that_starts(
+    device: Daemon, operator: Operator, subscriber: Subscriber, tmp_path: Path
+) -> None:
+    text = device.config.read_text("utf-8").replace("interval: 1s", "interval: 1h").replace("results: 40", "results: 200")
+    device.config.write_text(text, "utf-8")
+    update = ["models", "update", "-c", str(device.config)]
+    with device:
+        wait_for_labels(subscriber, SECONDS)
+        wait_for_model(subscriber, is_good_base)
+        operator.publish("1.0.0")
+        assert main(update) == 0
+        wait_for_model(subscriber, is_good("1.0.0"))
+        device.process.kill()
+        device.process.wait()
+    operator.publish("1.1.0", "crash-80.tflite")
+    assert main(update) == 0
+    count = len(labels(subscriber))
+    with device:
+        wait_for_labels(subscriber, SECONDS)
+        assert labels(subscriber)[count]["model"]["version"] == "1.1.0", "it begins with what was chosen"
+        said = wait_for_model(subscriber, is_back)
+        assert (said["version"], "the inference process died with it" in said["last_error"]) == ("1.0.0", True)
+        assert main(["models", "rollback", "--state", str(tmp_path / "state")]) == 0
+        said = wait_for_model(subscriber, lambda said: said["last_error"] == BY_HAND)
+        assert (said["name"], said["state"]) == ("base", "rolled_back")
+        assert len(Refusals(Store(tmp_path / "state").folder / "refused.json").all) == 2
+        assert device.stop() == 0
 
 
 def test_a_revoked_model_is_taken_out(device: Daemon, operator: Operator, subscriber: Subscriber) -> None:

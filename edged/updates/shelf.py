@@ -107,8 +107,12 @@ class Shelf:
         return open_package(entry.folder, locale=self._locale)
 
     def last_good(self, but: Entry) -> Entry | None:
-        """What to go back to from `but`: the choice or the one before it, if whole; else None, the base model."""
-        for entry in (self.store.active(), self.store.previous()):
+        """What to go back to from `but`: the choice, the one before it, the newest other of its name that is good.
+
+        None, the base model, where none of these is whole and has done well.
+        """
+        others = (entry for entry in self.store.entries() if entry.record.name == but.record.name)
+        for entry in (self.store.active(), self.store.previous(), *others):
             if entry is not None and entry.digest != but.digest and self._is_good(entry):
                 return entry
         return None
