@@ -37,20 +37,30 @@ class Operator:
     def address(self) -> str:
         return self.folder.as_uri()
 
-    def package(self, version: str, file: str = "tiny.tflite", **manifest: object) -> Path:
-        """A package whose model's file has this name: named_worker.py does what it says."""
+    def package(
+        self, version: str, file: str = "tiny.tflite", *, ballast: bytes | None = None, **manifest: object
+    ) -> Path:
+        """A package whose model's file has this name: named_worker.py does what it says. `ballast`: a further file."""
         return write_package(
             self.workshop / f"{version}-{file}",
             name=NAME,
             model=None,
-            more={file: tiny_model()},
+            more={file: tiny_model(), **({} if ballast is None else {"ballast": ballast})},
             member={"model": file, "threshold": 0.0},
             manifest={"version": version, **manifest},
         )
 
-    def publish(self, version: str, file: str = "tiny.tflite", *, rollout: float = 100.0, **manifest: object) -> None:
+    def publish(
+        self,
+        version: str,
+        file: str = "tiny.tflite",
+        *,
+        rollout: float = 100.0,
+        ballast: bytes | None = None,
+        **manifest: object,
+    ) -> None:
         """Sign it and offer it, without looking at it as `edged registry publish` would."""
-        package = self.package(version, file, **manifest)
+        package = self.package(version, file, ballast=ballast, **manifest)
         publish(self.folder, self.keys, package, Release(rollout=rollout, notes=f"notes of {version}"), lambda _: None)
 
     def revoke(self, version: str, why: str) -> None:
