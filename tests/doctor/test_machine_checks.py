@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from edged.config import ModelConfig
+from edged.config import ModelConfig, RegistryConfig
 from edged.doctor.board import look_at_board
 from edged.doctor.disk import look_at_disk, room
 from edged.doctor.machine import User
@@ -46,6 +46,13 @@ def test_model_that_is_not_there_is_a_problem(tree: Tree, model: dict[str, str])
     assert check.state == "problem"
     assert "flowers" in check.text
     assert "model.path" in str(check.cure)
+
+
+def test_model_that_is_to_come_from_the_registry_is_waited_for(tree: Tree) -> None:
+    registry = RegistryConfig.model_validate({"url": "https://models.example/", "root": "/none/root.json"})
+    machine = replace(tree.machine, model=ModelConfig(name="flowers"), registry=registry)
+    [check] = look_at_model(machine)
+    assert (check.state, str(check.cure).startswith("edged models update")) == ("warning", True)
 
 
 def test_board_that_tells_nothing_is_absent(tree: Tree) -> None:
