@@ -39,7 +39,7 @@ class OwnEngine:
     def load(self, cpu: Path, _: Path | None = None) -> int:
         """As `Engine.load`."""
         with _in_worker():
-            slot = Slot(self._runtime.interpreter(str(cpu), 1, None))
+            slot = Slot(self._runtime.interpreter(str(cpu), 1, None), gently=False)
             message = wire.encode(wire.Loaded(len(self._loaded), slot.inputs, slot.outputs))
         told = wire.decode(message)
         assert isinstance(told, wire.Loaded)  # noqa: S101  as was encoded

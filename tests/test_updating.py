@@ -209,6 +209,7 @@ def test_rollback_use_and_update_by_hand(device: Daemon, operator: Operator, sub
         assert (said["version"], said["last_error"]) == ("1.0.0", "rolled back by hand")
         assert not command(subscriber, action="use", name="nobody")["ok"]
         assert not command(subscriber, action="dance")["ok"]
+        assert model(subscriber)["last_error"] == "rolled back by hand", "words that do not fit are no failed update"
 
 
 def test_edged_models_use_reaches_a_running_daemon(
@@ -227,7 +228,9 @@ def test_edged_models_use_reaches_a_running_daemon(
 def test_edged_models_update_and_rollback_reach_a_daemon_that_runs_and_one_that_starts(
     device: Daemon, operator: Operator, subscriber: Subscriber, tmp_path: Path
 ) -> None:
-    text = device.config.read_text("utf-8").replace("interval: 1s", "interval: 1h").replace("results: 40", "results: 200")
+    text = (
+        device.config.read_text("utf-8").replace("interval: 1s", "interval: 1h").replace("results: 40", "results: 200")
+    )
     device.config.write_text(text, "utf-8")
     update = ["models", "update", "-c", str(device.config)]
     with device:

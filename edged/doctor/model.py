@@ -31,6 +31,9 @@ def look_at_model(machine: Machine) -> list[Check]:
     """Whether the configured model can be used, and on what."""
     model = machine.model
     chosen = choose(Store(machine.state), model.name) if model.path is None else None
+    if model.path is None and chosen is None and model.name != BASE and machine.registry is not None:
+        text = f"model {model.name} has not come from the registry yet: the base model labels"
+        return [Check(NAME, "warning", text, "edged models update (it says why, where there is none)")]
     if model.path is None and chosen is None and model.name != BASE:
         text = f"there is no model {model.name!r} on this device: the base model labels, or nothing does"
         return [

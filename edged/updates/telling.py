@@ -54,6 +54,8 @@ class Telling:
     def say(self, change: Changeover) -> None:
         """Tell of everything, if something has changed since the last time."""
         present, update = change.ref, self.update
+        if update is not None and update.ref == present:  # taken meanwhile by `edged models update`
+            update = None
         candidate = None if update is None else update.ref
         model = ModelStatus(
             present,
@@ -66,7 +68,7 @@ class Telling:
         offered = UpdateStatus(
             installed_version=None if present is None else present.version,
             latest_version=None if update is None else update.ref.version,
-            title=update.title if update is not None else present.name if present is not None else "",
+            title=(update.title or update.ref.name) if update is not None else "" if present is None else present.name,
             release_summary="" if update is None else update.notes,
             percentage=self.percentage,
             in_progress=self.phase is not None,

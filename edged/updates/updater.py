@@ -80,6 +80,8 @@ class Updater:
         error: str | None = None
         try:
             await what
+        except UsageError as failure:  # whoever has asked for it hears of it
+            return str(failure)
         except EdgedError as failure:
             error = str(failure)
         except Exception as failure:  # an error of edged's own

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 from support.models import unproved, write_package
 
-from edged.config import ModelConfig
+from edged.config import ModelConfig, RegistryConfig
 from edged.doctor.board import look_at_board
 from edged.doctor.disk import look_at_disk, room
 from edged.doctor.machine import User
@@ -59,6 +59,13 @@ def test_model_that_cannot_be_tried_out_is_not_looked_into(tree: Tree, tmp_path:
     machine = replace(tree.with_inference(python="/no/python"), model=ModelConfig(path=write_package(tmp_path / "p")))
     [check] = look_at_model(machine)
     assert (check.state, "could not be tried out" in check.text) == ("warning", True)
+
+
+def test_model_that_is_to_come_from_the_registry_is_waited_for(tree: Tree) -> None:
+    registry = RegistryConfig.model_validate({"url": "https://models.example/", "root": "/none/root.json"})
+    machine = replace(tree.machine, model=ModelConfig(name="flowers"), registry=registry)
+    [check] = look_at_model(machine)
+    assert (check.state, str(check.cure).startswith("edged models update")) == ("warning", True)
 
 
 def test_board_that_tells_nothing_is_absent(tree: Tree) -> None:
