@@ -229,7 +229,7 @@ def test_edged_models_update_and_rollback_reach_a_daemon_that_runs_and_one_that_
     device: Daemon, operator: Operator, subscriber: Subscriber, tmp_path: Path
 ) -> None:
     text = (
-        device.config.read_text("utf-8").replace("interval: 1s", "interval: 1h").replace("results: 40", "results: 200")
+        device.config.read_text("utf-8").replace("interval: 1s", "interval: 1h").replace("results: 20", "results: 100")
     )
     device.config.write_text(text, "utf-8")
     update = ["models", "update", "-c", str(device.config)]
@@ -241,7 +241,7 @@ def test_edged_models_update_and_rollback_reach_a_daemon_that_runs_and_one_that_
         wait_for_model(subscriber, is_good("1.0.0"))
         device.process.kill()
         device.process.wait()
-    operator.publish("1.1.0", "crash-80.tflite")
+    operator.publish("1.1.0", "crash-50.tflite")
     assert main(update) == 0
     count = len(labels(subscriber))
     with device:

@@ -31,19 +31,8 @@ def look_at_model(machine: Machine) -> list[Check]:
     """Whether the configured model can be used, and on what."""
     model = machine.model
     chosen = choose(Store(machine.state), model.name) if model.path is None else None
-    if model.path is None and chosen is None and model.name != BASE and machine.registry is not None:
-        text = f"model {model.name} has not come from the registry yet: the base model labels"
-        return [Check(NAME, "warning", text, "edged models update (it says why, where there is none)")]
     if model.path is None and chosen is None and model.name != BASE:
-        text = f"there is no model {model.name!r} on this device: the base model labels, or nothing does"
-        return [
-            Check(
-                NAME,
-                "problem",
-                text,
-                f"edged models install {model.name}, or name base in model.name, or give a file as model.path",
-            )
-        ]
+        return [_missing(machine)]
     try:
         package = _open(machine, None if chosen is None else chosen.folder)
     except ModelError as error:
@@ -61,6 +50,16 @@ def look_at_model(machine: Machine) -> list[Check]:
     if machine.edge_tpu_matters(attached) and not any(member.edgetpu for member in package.members):
         return [Check(NAME, "warning", f"{text} has no file for the Edge TPU, so the CPU labels", NO_TWIN)]
     return [Check(NAME, "ok", text)]
+
+
+def _missing(machine: Machine) -> Check:
+    name = machine.model.name
+    if machine.registry is not None:
+        text = f"model {name} has not come from the registry yet: the base model labels"
+        return Check(NAME, "warning", text, "edged models update (it says why, where there is none)")
+    cure = f"edged models install {name}, or name base in model.name, or give a file as model.path"
+    text = f"there is no model {name!r} on this device: the base model labels, or nothing does"
+    return Check(NAME, "problem", text, cure)
 
 
 def _open(machine: Machine, stored: Path | None) -> Package:
