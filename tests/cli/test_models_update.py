@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-WRONG: dict[str, Any] = {"golden": [{"photo": "labels.txt", "labels": [{"text": "red", "confidence": 0.9}]}]}
+WRONG = [{"photo": "labels.txt", "labels": [{"text": "red", "confidence": 0.9}]}]
 
 
 @pytest.fixture
@@ -133,7 +133,7 @@ def test_a_choice_of_another_name_is_what_a_registry_is_asked_for(device: Device
 def test_a_model_that_is_wrong_is_refused_and_not_offered_again(device: Device, operator: Operator) -> None:
     operator.publish("1.0.0")
     device.update()
-    operator.publish("1.1.0", **WRONG)
+    operator.publish("1.1.0", golden=WRONG)
     code, _, errors = device.update()
     assert (code, "labels.txt" in errors) == (65, True)
     assert device.marks() == {"tiny@1.0.0": "*probation"}
