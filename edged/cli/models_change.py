@@ -66,6 +66,8 @@ def run_use(args: argparse.Namespace) -> int:
     if entry is not None:
         open_entry(entry)  # a torn one is no choice
     with changing(store) as change:
+        if entry is not None:
+            change.vouch(entry)
         change.use(entry)
     print(f"{_label(entry)} labels from now on ({store.folder.parent})")
     say_what_stands_above(store, BASE if entry is None else entry.record.name)

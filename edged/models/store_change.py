@@ -9,6 +9,7 @@ import pwd
 import shutil
 import time
 import uuid
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from edged.errors import CannotWriteError, EdgedError, PermissionDeniedError, UnavailableError, UsageError
@@ -129,6 +130,12 @@ class Change:
     def record(self, digest: str, record: Record) -> None:
         """Write down what is known of a model. Raises OSError."""
         replace_file(self._folder / "records" / digest, record.to_json(), self._scratch())
+
+    def vouch(self, entry: Entry) -> None:
+        """A person says that it is good: a start begins with it, whatever became of it before."""
+        if entry.record.state != "good":
+            with writing(self._folder):
+                self.record(entry.digest, replace(entry.record, state="good"))
 
     def use(self, entry: Entry | None) -> None:
         """Let this model label from now on; None is the base model that came with edged. The old one is remembered.

@@ -103,10 +103,12 @@ class Shelf:
             _mark(change, entry, "rolled_back")
 
     def mark_bad(self, entry: Entry, why: str) -> None:
-        """It has not: it is never taken again."""
-        self.refusals.add(ModelRef(entry.record.name, entry.record.version, f"sha256:{entry.digest}"), why)
-        with changing(self.store) as change:
-            _mark(change, entry, "rolled_back")
+        """It has not: it is never taken again. The record first: by that the next start goes, after a power cut too."""
+        try:
+            with changing(self.store) as change:
+                _mark(change, entry, "rolled_back")
+        finally:
+            self.refusals.add(ModelRef(entry.record.name, entry.record.version, f"sha256:{entry.digest}"), why)
 
     def _is_good(self, entry: Entry) -> bool:
         refused = self.refusals.of(f"sha256:{entry.digest}") is not None
