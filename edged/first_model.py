@@ -50,12 +50,14 @@ def first_packages(config: Config, launch: Launch) -> list[Package]:
     if chosen is not None:
         return [open_package(chosen.folder, locale=model.locale), base]
     if model.name != BASE:
-        if config.registry is None:
+        known = any(entry.record.name == model.name for entry in store.entries())
+        if config.registry is None and not known:
             raise ConfigError(
                 f"model.name: there is no model {model.name!r} on this device"
                 " (edged models install …; or base, or give model.path)"
             )
-        log.warning("model %s is not on this device: the base model labels", model.name)
+        what = "cannot be used" if known else "is not on this device"
+        log.warning("model %s %s: the base model labels", model.name, what)
     return [base]
 
 

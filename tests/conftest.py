@@ -36,6 +36,7 @@ ALONE = (
     "tests/test_daemon",
     "tests/test_reload",
     "tests/test_supervision",
+    "tests/test_updating",
 )
 
 

@@ -246,7 +246,7 @@ def test_edged_models_update_and_rollback_reach_a_daemon_that_runs_and_one_that_
     count = len(labels(subscriber))
     with device:
         wait_for_labels(subscriber, SECONDS)
-        assert labels(subscriber)[count]["model"]["version"] == "1.1.0", "it begins with what was chosen"
+        assert labels(subscriber)[count]["model"]["version"] == "1.0.0", "it begins with one that has done well"
         said = wait_for_model(subscriber, is_back)
         assert (said["version"], "the inference process died with it" in said["last_error"]) == ("1.0.0", True)
         assert main(["models", "rollback", "--state", str(tmp_path / "state")]) == 0
