@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from edged.camera.geometry import Region, Rotation, Size
 
 RGB = 3
-STEPS_PER_PIXEL = 32
-HALVES_GO_UP = 1e-6  # MediaPipe's go either way, as its floating point has it: most of them up
 
 
 def as_mediapipe_samples(pixels: Pixels, size: Size, region: Region, rotation: Rotation) -> Pixels:
@@ -38,10 +36,7 @@ def as_mediapipe_samples(pixels: Pixels, size: Size, region: Region, rotation: R
     matrix = cv2.getPerspectiveTransform(wanted, seen)
     columns, rows = np.meshgrid(np.arange(size.width), np.arange(size.height))
     x, y, scale = np.tensordot(matrix, np.stack([columns, rows, np.ones_like(rows)]), axes=1)
-    exact = np.stack([x, y], axis=-1) * (STEPS_PER_PIXEL / scale)[:, :, np.newaxis]
-    in_32nds = np.rint(exact + HALVES_GO_UP).astype(np.int32)
-    whole = (in_32nds // STEPS_PER_PIXEL).astype(np.int16)
-    parts = in_32nds % STEPS_PER_PIXEL @ np.array([1, STEPS_PER_PIXEL])
-    return as_pixels(
-        cv2.remap(pixels, whole, parts.astype(np.uint16), cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    whole, parts = cv2.convertMaps(  # whole pixels, and 32nds
+        (x / scale).astype(np.float32), (y / scale).astype(np.float32), cv2.CV_16SC2
     )
+    return as_pixels(cv2.remap(pixels, whole, parts, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE))
