@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import select
 import statistics
 import subprocess
 import sys
@@ -39,10 +40,11 @@ if TYPE_CHECKING:
 
 CHECKOUT: Final = Path(__file__).resolve().parents[1]
 MEDIAPIPE_READS: Final = {".jpg", ".jpeg", ".png", ".bmp"}
+DEADLINE_SECONDS: Final = 60.0  # for an answer of MediaPipe's
 ALL: Final = 100_000
 MOVES: Final = (-2, -1, 1, 2)  # pixels, down and to the right
 COPIES: Final = 300  # JPEG files for the whole command
-COMMAND_ROUNDS: Final = 5
+COMMAND_ROUNDS: Final = 7  # the least counts
 
 
 @dataclass(frozen=True)
@@ -85,9 +87,13 @@ class MediaPipe:
         assert self._child.stdin is not None  # noqa: S101  for the type checker
         assert self._child.stdout is not None  # noqa: S101
         print(json.dumps(question), file=self._child.stdin, flush=True)
-        line = self._child.stdout.readline()
+        answered, _, _ = select.select([self._child.stdout], [], [], DEADLINE_SECONDS)
+        line = self._child.stdout.readline() if answered else ""
         if not line:
-            raise SystemExit(f"compare: MediaPipe's process ended with {self._child.wait()}")
+            self._child.kill()
+            raise SystemExit(
+                f"compare: MediaPipe's process ended, or gave no answer in {DEADLINE_SECONDS:g} s: {question}"
+            )
         answer: dict[str, Any] = json.loads(line)
         if "error" in answer:
             raise MediaPipeError(answer["error"].strip().splitlines()[-1][:200])
@@ -206,7 +212,7 @@ class Model:
 
 
 def whole_command(model: Path, views: list[View], python: Path, scratch: Path) -> Command | None:
-    """`edged label` on a folder of JPEG files, and a plain loop with MediaPipe over them, as commands."""
+    """`edged label` on a folder of JPEG files, and a plain loop with MediaPipe over them, as commands, in turn."""
     photos = sorted({view.photo for view in views if view.photo.suffix.lower() in {".jpg", ".jpeg"}})
     if not photos:
         return None
@@ -227,7 +233,7 @@ def whole_command(model: Path, views: list[View], python: Path, scratch: Path) -
         (seconds(*ours, copies[0]), seconds(*theirs, copies[0]), seconds(*ours, folder), seconds(*theirs, *copies))
         for _ in range(COMMAND_ROUNDS)
     ]
-    return Command(COPIES, *(round(statistics.median(run), 3) for run in zip(*runs, strict=True)))
+    return Command(COPIES, *(round(min(run), 3) for run in zip(*runs, strict=True)))
 
 
 def models_of(folders: list[Path], mediapipe: MediaPipe, scratch: Path, left_out: dict[str, str]) -> Iterator[Model]:
@@ -256,7 +262,12 @@ def compare(folders: list[Path], python: Path, rounds: int) -> Report:
         scratch = Path(temporary)
         for model in models_of(folders, mediapipe, scratch, left_out):
             try:
-                rows += [model.compare(view, rounds) for view in views]
+                for view in tuple(views):
+                    try:
+                        rows.append(model.compare(view, rounds))
+                    except MediaPipeError as error:
+                        left_out[view.title] = f"MediaPipe: {error}"
+                        views.remove(view)
             finally:
                 model.close()
             command = command or whole_command(model.file, views, python, scratch)

@@ -59,7 +59,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Command:
-    """Seconds from the start of a command to its end, for one JPEG file and for a folder of them."""
+    """Least seconds from the start of a command to its end, for one JPEG file and for a folder of them."""
 
     photos: int
     edged_one_s: float

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from mediapipe import Image
+from mediapipe import Image, ImageFormat
 from mediapipe.tasks.python import BaseOptions
 from mediapipe.tasks.python.components.containers.rect import RectF
 from mediapipe.tasks.python.vision import ImageClassifier, ImageClassifierOptions
@@ -50,6 +50,8 @@ def options(asked: dict[str, Any]) -> ImageProcessingOptions:
 def scores(classifier: ImageClassifier, asked: dict[str, Any]) -> dict[str, Any]:
     """Every class's score, by index; zeros are left out. And the pixels, where they are asked for."""
     image = Image.create_from_file(asked["photo"])
+    if image.image_format == ImageFormat.GRAY8:  # asked, it would fail, and neither answer nor end from then on
+        raise ValueError("its ImageClassifier takes no grey pictures")
     found = classifier.classify(image, options(asked)).classifications[0]
     if "pixels" in asked:
         np.save(asked["pixels"], np.array(image.numpy_view()))
