@@ -165,8 +165,9 @@ def _run(path: Path, task: str, deadline: float, seconds: float) -> Report:
         except subprocess.TimeoutExpired:
             ended = False
         finally:
-            with contextlib.suppress(OSError):
-                os.killpg(child.pid, signal.SIGKILL)  # it, and what it has started
+            if child.returncode is None:  # else its number may be another's by now; its worker dies with it
+                with contextlib.suppress(OSError):
+                    os.killpg(child.pid, signal.SIGKILL)  # it, and what it has started
             with contextlib.suppress(subprocess.TimeoutExpired):
                 child.wait(REAP_SECONDS)
     code = child.returncode or 0
