@@ -30,10 +30,12 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 # Tests of stated bounds (back within a second, stopped within five) need a processor that no other test keeps busy:
 # `scripts/test` runs these one after the other, and all others side by side.
 ALONE = (
+    "tests/camera/test_picamera",
     "tests/cli/test_bench",
     "tests/engine/",
     "tests/faults/",
     "tests/test_daemon",
+    "tests/test_pipeline_motion",
     "tests/test_reload",
     "tests/test_supervision",
     "tests/test_updating",

@@ -56,7 +56,8 @@ def test_model_that_does_not_prove_itself_is_a_problem(tree: Tree, tmp_path: Pat
 
 
 def test_model_that_cannot_be_tried_out_is_not_looked_into(tree: Tree, tmp_path: Path) -> None:
-    machine = replace(tree.with_inference(python="/no/python"), model=ModelConfig(path=write_package(tmp_path / "p")))
+    package = write_package(tmp_path / "p", manifest={"version": "7.0.0"})  # no other test has tried that one out
+    machine = replace(tree.with_inference(python="/no/python"), model=ModelConfig(path=package))
     [check] = look_at_model(machine)
     assert (check.state, "could not be tried out" in check.text) == ("warning", True)
 
