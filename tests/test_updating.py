@@ -141,15 +141,15 @@ def test_a_published_model_labels_without_a_frame_lost_and_is_marked_good(
 @pytest.mark.parametrize(
     ("file", "why"),
     [
-        ("crash-50.tflite", "the inference process died with it"),
-        ("hang-50.tflite", "the inference process died with it"),
-        ("slow-50.tflite", "ms for a frame; the model before took"),
+        ("crash-30.tflite", "the inference process died with it"),
+        ("hang-30.tflite", "the inference process died with it"),
+        ("slow-20.tflite", "ms for a frame; the model before took"),
     ],
 )
 def test_a_model_that_fails_on_probation_goes_back_by_itself_and_is_refused(  # noqa: PLR0913, PLR0917  fixtures
     device: Daemon, operator: Operator, subscriber: Subscriber, tmp_path: Path, file: str, why: str
 ) -> None:
-    device.config.write_text(device.config.read_text("utf-8").replace("results: 20", "results: 150"), "utf-8")
+    device.config.write_text(device.config.read_text("utf-8").replace("results: 20", "results: 60"), "utf-8")
     operator.publish("1.0.0")
     with device:
         wait_for_labels(subscriber, SECONDS)
@@ -241,7 +241,7 @@ def test_edged_models_update_and_rollback_reach_a_daemon_that_runs_and_one_that_
         wait_for_model(subscriber, is_good("1.0.0"))
         device.process.kill()
         device.process.wait()
-    operator.publish("1.1.0", "crash-50.tflite")
+    operator.publish("1.1.0", "crash-30.tflite")
     assert main(update) == 0
     count = len(labels(subscriber))
     with device:
