@@ -50,14 +50,12 @@ def first_packages(config: Config, launch: Launch) -> list[Package]:
     if chosen is not None:
         return [open_package(chosen.folder, locale=model.locale), base]
     if model.name != BASE:
-        known = any(entry.record.name == model.name for entry in store.entries())
-        if config.registry is None and not known:
+        if config.registry is None:
             raise ConfigError(
                 f"model.name: there is no model {model.name!r} on this device"
                 " (edged models install …; or base, or give model.path)"
             )
-        what = "cannot be used" if known else "is not on this device"
-        log.warning("model %s %s: the base model labels", model.name, what)
+        log.warning("model %s is not on this device: the base model labels", model.name)
     return [base]
 
 

@@ -1,9 +1,9 @@
-"""Which installed model a daemon begins with, by its configuration and the store; a torn or bad one is passed over."""
+"""Which installed model a daemon labels with, by its configuration and the store; a torn one is passed over."""
 
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from edged.errors import ModelError
 from edged.models.package import BASE
@@ -11,8 +11,6 @@ from edged.models.store import open_entry
 
 if TYPE_CHECKING:
     from edged.models.store import Entry, Store
-
-WHY_NOT: Final = {"probation": "it has not done well yet", "rolled_back": "it has not done well"}
 
 log = logging.getLogger(__name__)
 
@@ -22,8 +20,7 @@ def choose(store: Store, name: str) -> Entry | None:
 
     A name other than `base` is a decision of the configuration: of that model the chosen version (`edged models use`),
     else the one before it, else the newest that is whole and good. `base` leaves it to the choice in the store: that,
-    else the one before it. A model on probation, or one that has not done well, is passed over: with a power cut in the
-    middle of a change the links may still lead to it.
+    else the one before it.
 
     Args:
         store: the daemon's.
@@ -34,9 +31,6 @@ def choose(store: Store, name: str) -> Entry | None:
         others = [entry for entry in store.entries() if entry.record.state == "good"]
         wanted = [entry for entry in (*wanted, *others) if entry.record.name == name]
     for entry in wanted:
-        if entry.record.state != "good":
-            log.info("%s is not begun with: %s", entry.label, WHY_NOT[entry.record.state])
-            continue
         try:
             open_entry(entry)
         except ModelError as error:

@@ -141,16 +141,11 @@ class Shelf:
             _mark(change, entry, "rolled_back")
 
     def mark_bad(self, entry: Entry, why: str) -> None:
-        """It has not: it is never taken again of itself, and where it was the choice, the last good one is.
-
-        The record comes first: by that the next start goes, after a power cut too.
-        """
-        try:
-            with changing(self.store) as change:
-                _mark(change, entry, "rolled_back")
-                change.drop(entry, self.last_good(entry))
-        finally:
-            self.refusals.add(ModelRef(entry.record.name, entry.record.version, f"sha256:{entry.digest}"), why)
+        """It has not: it is never taken again of itself, and where it was the choice, the last good one is."""
+        self.refusals.add(ModelRef(entry.record.name, entry.record.version, f"sha256:{entry.digest}"), why)
+        with changing(self.store) as change:
+            _mark(change, entry, "rolled_back")
+            change.drop(entry, self.last_good(entry))
 
     def on_trial(self) -> Entry | None:
         """A model of updates on probation that is not the choice yet: a running daemon labels with it."""

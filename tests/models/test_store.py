@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import replace
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import pytest
 from support.models import write_package
@@ -252,22 +251,3 @@ def test_root_does_not_write_into_the_daemons_folder(tmp_path: Path) -> None:
     with pytest.raises(PermissionDeniedError, match=r"run this as that user \(sudo -u \S+ edged models"):
         put_again(Store(state), path)
     assert not list(state.iterdir())
-
-
-@pytest.mark.parametrize("state", ["probation", "rolled_back"])
-def test_start_passes_over_what_is_not_good_wherever_the_links_lead(
-    store: Store, tmp_path: Path, state: Literal["probation", "rolled_back"]
-) -> None:
-    good, bad = put(store, tmp_path, "1.0.0"), put(store, tmp_path, "2.0.0")
-    use(store, good)
-    use(store, bad)
-    with changing(store) as change:
-        change.record(bad.digest, replace(bad.record, state=state))
-    assert (choose(store, "base"), choose(store, "tiny")) == (good, good), "the choice is not good"
-    use(store, good)
-    use(store, None)
-    use(store, store.entry(bad.digest))
-    use(store, None)
-    assert store.previous() == store.entry(bad.digest)
-    assert choose(store, "base") is None, "nor is the choice before"
-    assert choose(store, "tiny") == good
