@@ -46,7 +46,8 @@ def test_garbage_is_a_wire_error_and_nothing_else(packet: bytes) -> None:
 def test_a_message_with_a_field_of_another_kind_is_refused(message: wire.Message, data: st.DataObject) -> None:
     fields = json.loads(wire.encode(message))
     key = data.draw(st.sampled_from(sorted(fields)))
-    fields[key] = data.draw(st.sampled_from([None, [], {}, True, [None], {"shape": 1}]))
+    others = [None, [], {}, [None], {"shape": 1}] + [True] * (not isinstance(fields[key], bool))
+    fields[key] = data.draw(st.sampled_from(others))
     if key in {"inputs", "outputs"} and fields[key] == []:
         return  # a model without inputs is a message; the classifier refuses it
     with pytest.raises(wire.WireError):
