@@ -47,6 +47,8 @@ def first_packages(config: Config, launch: Launch) -> list[Package]:
     tidy(store)
     base = open_package(find_model(BASE), locale=model.locale)
     chosen = choose(store, model.name)
+    if chosen is not None and chosen.record.state == "rolled_back":
+        chosen = None  # after two rollbacks, or a power cut, a link may still lead to one: the base model labels
     if chosen is not None:
         return [open_package(chosen.folder, locale=model.locale), base]
     if model.name != BASE:

@@ -31,8 +31,6 @@ def choose(store: Store, name: str) -> Entry | None:
         others = [entry for entry in store.entries() if entry.record.state == "good"]
         wanted = [entry for entry in (*wanted, *others) if entry.record.name == name]
     for entry in wanted:
-        if entry.record.state == "rolled_back":  # after two rollbacks, or a power cut, a link may still lead to it
-            continue
         try:
             open_entry(entry)
         except ModelError as error:
