@@ -17,6 +17,9 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
+
 from edged.mqtt.ending import Cause, Ending, farewell, in_words, refusal, unreachable
 from edged.mqtt.transport import WINDOW, Identity, Version, new_client
 from edged.mqtt.wake import Wake
@@ -25,7 +28,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags, MQTTMessage
-    from paho.mqtt.properties import Properties
     from paho.mqtt.reasoncodes import ReasonCode
 
     from edged.config.addresses import Server
@@ -79,7 +81,7 @@ class Connection:
         # From here on: the thread's own.
         self._in_flight: dict[int, Message] = {}
         self._window = WINDOW
-        self._acknowledged: list[Message] = []
+        self._told: list[Callable[[], None]] = []
         self._denied: set[str] = set()
         self._parted = False
         self._since: float | None = None
@@ -168,10 +170,9 @@ class Connection:
             if client.want_write():
                 client.loop_write()
             client.loop_misc()
-            for message in self._acknowledged:
-                if message.acknowledged is not None:
-                    message.acknowledged()
-            self._acknowledged.clear()
+            for told in self._told:
+                told()
+            self._told.clear()
         return self._end(None)
 
     def _wait(self, descriptor: int, timeout_ms: int, *, write: bool) -> bool:
@@ -194,11 +195,24 @@ class Connection:
             client.disconnect()
         while self._may_send() and (message := self._outgoing.take()) is not None:
             try:
-                sent = client.publish(message.topic, message.payload, message.qos, message.retain)
+                about = self._properties(message)
+                sent = client.publish(message.topic, message.payload, message.qos, message.retain, about)
             except ValueError as error:  # a topic or size that MQTT does not have must not end the connection
                 self._log.error("mqtt: a message for %r cannot be published: %s", message.topic, error)
             else:
                 self._in_flight[sent.mid] = message
+
+    def _properties(self, message: Message) -> Properties | None:
+        if message.about is None or self._version != "5":
+            return None
+        properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]
+        if message.about.expiry_s is not None:
+            properties.MessageExpiryInterval = message.about.expiry_s
+        if message.about.content_type is not None:
+            properties.ContentType = message.about.content_type
+        if message.about.user:
+            properties.UserProperty = list(message.about.user)
+        return properties
 
     def _end(self, garbage: str | None) -> Ending:  # noqa: PLR0911  one for each way to end
         lasted = 0.0 if self._since is None else time.monotonic() - self._since
@@ -254,7 +268,11 @@ class Connection:
             level = logging.DEBUG if message.topic in self._denied else logging.WARNING
             self._denied.add(message.topic)
             self._log.log(level, "mqtt: the broker does not take %s: %s", message.topic, in_words(code, properties))
-        self._acknowledged.append(message)
+        else:
+            self._outgoing.acknowledged(message)
+        told = message.refused if code.is_failure and message.refused is not None else message.acknowledged
+        if told is not None:
+            self._told.append(told)
 
     def _on_subscribe(
         self, _client: Client, _data: object, _mid: int, codes: list[ReasonCode], properties: Properties | None
