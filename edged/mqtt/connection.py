@@ -17,10 +17,8 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
-from paho.mqtt.packettypes import PacketTypes
-from paho.mqtt.properties import Properties
-
 from edged.mqtt.ending import Cause, Ending, farewell, in_words, refusal, unreachable
+from edged.mqtt.properties import packed
 from edged.mqtt.transport import WINDOW, Identity, Version, new_client
 from edged.mqtt.wake import Wake
 
@@ -28,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags, MQTTMessage
+    from paho.mqtt.properties import Properties
     from paho.mqtt.reasoncodes import ReasonCode
 
     from edged.config.addresses import Server
@@ -195,24 +194,12 @@ class Connection:
             client.disconnect()
         while self._may_send() and (message := self._outgoing.take()) is not None:
             try:
-                about = self._properties(message)
+                about = None if message.about is None or self._version != "5" else packed(message.about)
                 sent = client.publish(message.topic, message.payload, message.qos, message.retain, about)
             except ValueError as error:  # a topic or size that MQTT does not have must not end the connection
                 self._log.error("mqtt: a message for %r cannot be published: %s", message.topic, error)
             else:
                 self._in_flight[sent.mid] = message
-
-    def _properties(self, message: Message) -> Properties | None:
-        if message.about is None or self._version != "5":
-            return None
-        properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]
-        if message.about.expiry_s is not None:
-            properties.MessageExpiryInterval = message.about.expiry_s
-        if message.about.content_type is not None:
-            properties.ContentType = message.about.content_type
-        if message.about.user:
-            properties.UserProperty = list(message.about.user)
-        return properties
 
     def _end(self, garbage: str | None) -> Ending:  # noqa: PLR0911  one for each way to end
         lasted = 0.0 if self._since is None else time.monotonic() - self._since

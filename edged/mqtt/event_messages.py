@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
@@ -63,7 +63,8 @@ def event_payload(event: Event | Lost, sequence: int, identity: str) -> bytes:
         fields["confidence"] = round(event.confidence, 4)
     fields["time"] = timestamp(event.time)
     if isinstance(event, Event):
-        fields["model"] = None if event.model is None else asdict(event.model)
+        model = event.model
+        fields["model"] = model and {"name": model.name, "version": model.version, "digest": model.digest}
     return json.dumps(fields, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode(errors="replace")
 
 
