@@ -13,6 +13,7 @@ One process at a time has the file: a second one is told that it is locked.
 from __future__ import annotations
 
 import contextlib
+import re
 import sqlite3
 import time
 import uuid
@@ -31,8 +32,10 @@ if TYPE_CHECKING:
 MAX_EVENTS: Final = 10_000
 _PAGE: Final = 512  # one event alone writes 6 KB; 1024 makes that 7, 4096 17 (scripts/events)
 _MANY: Final = 100
+KEPT: Final = "[sequence {}]"
+"""How the last sequence number is kept: as text that is found even where the file is no database any more."""
 _SCHEMA: Final = """
-CREATE TABLE IF NOT EXISTS numbers (name TEXT PRIMARY KEY, number INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS numbers (name TEXT PRIMARY KEY, number TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS events (
     sequence INTEGER PRIMARY KEY, camera TEXT NOT NULL, stored REAL NOT NULL,
     first INTEGER NOT NULL, count INTEGER NOT NULL, payload BLOB NOT NULL
@@ -46,6 +49,14 @@ _COLUMNS: Final = {
     "events": "sequence, camera, stored, first, count, payload",
     "presence": "camera, slug, text, state",
 }
+
+
+def number(kept: str) -> int:
+    """The number in it. Raises sqlite3.DatabaseError where it is none."""
+    found = re.fullmatch(r"\[sequence ([0-9]{1,15})\]", kept)
+    if found is None:
+        raise sqlite3.DatabaseError("damaged: the last sequence number is none")
+    return int(found[1])
 
 
 class State(IntEnum):
@@ -130,7 +141,7 @@ class Outbox:
         rows = run("SELECT max(sequence), count(*) FROM events").fetchone()
         kept = run("SELECT number FROM numbers WHERE name='sequence'").fetchone()
         self._count: int = rows[1]
-        self._sequence: int = max(rows[0] or 0, kept[0] if kept else 0)
+        self._sequence: int = max(rows[0] or 0, number(kept[0]) if kept else 0)
 
     @property
     def waiting(self) -> int:
@@ -156,7 +167,7 @@ class Outbox:
         """Fill a new file with what an old one held, and state what it held no more."""
         with self._transaction():
             self._sequence = max(sequence, self._sequence)
-            self._database.execute("INSERT OR REPLACE INTO numbers VALUES ('sequence', ?)", (self._sequence,))
+            self._keep_sequence()
             self._database.executemany("INSERT INTO events VALUES (?, ?, ?, ?, ?, ?)", [astuple(row) for row in events])
             self._count += len(events)
             self._put(known)
@@ -214,9 +225,13 @@ class Outbox:
         if not acknowledged:
             return
         if self._sequence in acknowledged:
-            self._database.execute("INSERT OR REPLACE INTO numbers VALUES ('sequence', ?)", (self._sequence,))
+            self._keep_sequence()
         rows = [(sequence,) for sequence in acknowledged]
         self._count -= self._database.executemany("DELETE FROM events WHERE sequence = ?", rows).rowcount
+
+    def _keep_sequence(self) -> None:
+        kept = KEPT.format(self._sequence)
+        self._database.execute("INSERT OR REPLACE INTO numbers VALUES ('sequence', ?)", (kept,))
 
     def _append(self, event: Event | Lost | Missed) -> None:
         if isinstance(event, Missed):

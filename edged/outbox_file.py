@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
 import re
 import sqlite3
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 from edged.mqtt.event_messages import Lost
-from edged.outbox import Known, Outbox, State, Stored
+from edged.outbox import MAX_EVENTS, Known, Outbox, State, Stored
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,7 +28,11 @@ log = logging.getLogger(__name__)
 _DAMAGED: Final = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR})
 _PRIMARY: Final = 0xFF  # of an extended error code
 _MAX_BYTES: Final = 64 * 2**20
+_MOST_LOST: Final = 2 * MAX_EVENTS
 _SEQUENCE: Final = re.compile(rb'"sequence":([0-9]{1,15}),"event_type":"[a-z]+","camera":"([a-z0-9_-]+)"')
+_KEPT: Final = re.compile(rb"\[sequence ([0-9]{1,15})\]")
+_PAGES: Final = slice(28, 32)  # of the file's first bytes: how many pages it has
+_PAGE_SIZE: Final = slice(16, 18)
 _COMPANIONS: Final = ("-wal", "-shm", "-journal")
 
 
@@ -65,14 +70,19 @@ class _Found:
     sequence: int
 
     def lost(self) -> list[Lost]:
-        """A stated loss for each camera; the numbers before the first event that waits were published."""
+        """A stated loss for each camera; the numbers before the first event that waits were published.
+
+        A number of which nothing is left but its gap counts for the camera of the one before it.
+        """
         have = {
             number for event in self.events for number in range(event.sequence - event.count + 1, event.sequence + 1)
         }
-        start = min((event.sequence for event in self.events), default=0)
+        start = min((event.sequence for event in self.events), default=min(self.numbers, default=self.sequence + 1))
+        camera = next((self.numbers[number] for number in sorted(self.numbers) if number >= start), None)
         missing: dict[str, list[int]] = {}
-        for number, camera in self.numbers.items():
-            if number > start and number not in have:
+        for number in range(max(start, self.sequence - _MOST_LOST), self.sequence + 1):
+            camera = self.numbers.get(number, camera)
+            if number not in have and camera is not None:
                 missing.setdefault(camera, []).append(number)
         now = datetime.now(UTC)
         return [Lost(camera, len(lost), min(lost), max(lost), now) for camera, lost in sorted(missing.items())]
@@ -119,6 +129,7 @@ def _unlink(path: Path) -> None:
 def _read(path: Path) -> _Found:
     raw = b"".join(_bytes(path.with_name(path.name + companion)) for companion in ("", "-wal"))
     numbers = {int(number): camera.decode("ascii") for number, camera in _SEQUENCE.findall(raw)}
+    _pad(path, raw)
     with contextlib.closing(sqlite3.connect(path, isolation_level=None, timeout=0.5)) as database:
         with contextlib.suppress(sqlite3.Error):
             database.execute("PRAGMA locking_mode=EXCLUSIVE")
@@ -126,9 +137,15 @@ def _read(path: Path) -> _Found:
         known = {
             (each.camera, each.slug): each for each in map(_known, _rows(database, "presence", "camera, slug")) if each
         }
-        kept = [row[1] for row in _rows(database, "numbers", "name") if isinstance(row[1], int)]
-    sequence = max([*events, *numbers, *kept], default=0)
+    sequence = max([*events, *numbers, *map(int, _KEPT.findall(raw))], default=0)
     return _Found([*known.values()], [events[number] for number in sorted(events)], numbers, sequence)
+
+
+def _pad(path: Path, raw: bytes) -> None:
+    """SQLite reads nothing of a file that was cut, though most of it is there: give it the length that it had."""
+    size = int.from_bytes(raw[_PAGES], "big") * int.from_bytes(raw[_PAGE_SIZE], "big")
+    if raw.startswith(b"SQLite format 3") and path.stat().st_size < size <= _MAX_BYTES:
+        os.truncate(path, size)
 
 
 def _bytes(path: Path) -> bytes:

@@ -12,6 +12,7 @@ import asyncio
 import contextlib
 import logging
 import select
+import socket
 import threading
 import time
 from collections.abc import Callable
@@ -145,6 +146,9 @@ class Connection:
             client.connect(self._address.host, self._address.port, keepalive=max(1, round(self._config.keepalive)))
         except (OSError, ValueError, IndexError) as error:  # the last two: names and websocket answers beyond reading
             return unreachable(error)
+        # Else an event that follows labels waits up to 40 ms, until the broker's kernel has acknowledged those (Nagle).
+        with contextlib.suppress(OSError, AttributeError):  # paho's websocket has no such call
+            client.socket().setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # type: ignore[union-attr]
         self.tell(self.dialled.set_result, None)
         try:
             return self._serve(client)
