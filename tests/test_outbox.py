@@ -248,7 +248,7 @@ for number in range(1, 6):
 """
 
 
-@pytest.mark.parametrize("statements", [0, 1, 2, 3, 4, 5, 6, 8, 11, 14])
+@pytest.mark.parametrize("statements", [0, 1, 3, 4, 6, 9])
 def test_a_kill_before_any_statement_leaves_state_and_event_together(tmp_path: Path, statements: int) -> None:
     command = [sys.executable, "-c", CHILD, str(tmp_path / "events.db"), str(statements)]
     said = subprocess.run(command, capture_output=True, check=False, timeout=30, text=True).stdout.split()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fractions import Fraction
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
@@ -179,6 +179,7 @@ class AnyCamera(RuleBasedStateMachine):
 
 
 TestAnyCamera = AnyCamera.TestCase
+TestAnyCamera.settings = settings(max_examples=60, stateful_step_count=25)
 
 
 @given(st.lists(st.tuples(STEPS.filter(lambda step: step < STALL), CONFIDENCES), max_size=40), st.integers(1, 3))
