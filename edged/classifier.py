@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import zip_longest
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from edged.camera.geometry import WHOLE, Region, Size
 from edged.engine.options import ModelFiles
@@ -15,13 +15,28 @@ from edged.labeling.vocabulary import Candidates, Detail, Vocabulary, vocabulari
 from edged.loaded_member import LoadedMember
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Iterator
 
     from edged.camera.picture import Picture
     from edged.engine.engine import Engine
     from edged.labeling.label import Label, ModelRef
     from edged.labeling.preprocess import Fit
     from edged.models.member import Member, Package
+
+_MOST_WATCHED: Final = 1000  # of one frame
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """Labels that are looked for besides those that come out, whatever threshold and `max_results` say.
+
+    Attributes:
+        names: texts or slugs; they are looked for even where allow, deny and detail leave them out.
+        others: the least confidence of all that allow, deny and detail let through; None: no others.
+    """
+
+    names: frozenset[str]
+    others: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +49,7 @@ class LabelOptions:
         allow, deny: label texts or slugs.
         fit: how the picture becomes the model's shape; None is the model's own.
         detail: everyday words, the model's own classes, or both.
+        watch: what is looked for besides; None: nothing.
     """
 
     threshold: float | None = None
@@ -42,19 +58,21 @@ class LabelOptions:
     deny: frozenset[str] = frozenset()
     fit: Fit | None = None
     detail: Detail = Detail.BOTH
+    watch: Watch | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Classification:
     """The labels of one picture, best first, and where the time went (seconds, of all members together).
 
-    `device` is `edgetpu` where one of the members ran there.
+    `device` is `edgetpu` where one of the members ran there. `watched` is what was looked for besides, in any order.
     """
 
     labels: tuple[Label, ...]
     device: str
     preprocess: float
     inference: float
+    watched: tuple[Label, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +83,7 @@ class _Plan:
     fit: Fit
     rows: Candidates
     choice: Choice
+    besides: tuple[tuple[Candidates, Choice], ...]
 
 
 class Classifier:
@@ -140,16 +159,20 @@ class Classifier:
             WorkerError: see `Engine.infer`.
         """
         labels: list[Label] = []
+        watched: list[Label] = []
         device = "cpu"
         preprocess = inference = 0.0
         for plan in self._plan(options):
             confidences, done, spent = plan.member.infer(picture, plan.fit, region)
             labels += decode(confidences, plan.rows, plan.choice)
+            for rows, choice in plan.besides:
+                watched += decode(confidences, rows, choice)
             preprocess += spent
             inference += done.seconds
             if done.device == "edgetpu":
                 device = done.device
-        return Classification(merge(labels, options.max_results), device, preprocess, inference)
+        best = merge(labels, options.max_results)
+        return Classification(best, device, preprocess, inference, tuple(watched))
 
     def unload(self) -> None:
         """Have the engine forget the members."""
@@ -189,4 +212,14 @@ def _planned(loaded: LoadedMember, words: Vocabulary, options: LabelOptions) -> 
     member = loaded.member
     threshold = member.threshold if options.threshold is None else options.threshold
     choice = Choice(threshold, options.max_results, options.allow, options.deny, options.detail)
-    return _Plan(loaded, options.fit or member.fit, choice.candidates(words), choice)
+    besides = tuple((choice.candidates(words), choice) for choice in _besides(options))
+    return _Plan(loaded, options.fit or member.fit, choice.candidates(words), choice, besides)
+
+
+def _besides(options: LabelOptions) -> Iterator[Choice]:
+    if options.watch is None:
+        return
+    if options.watch.names:
+        yield Choice(0.0, _MOST_WATCHED, allow=options.watch.names)
+    if options.watch.others is not None:
+        yield Choice(options.watch.others, _MOST_WATCHED, options.allow, options.deny, options.detail)

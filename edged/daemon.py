@@ -18,6 +18,7 @@ from edged.config import Config, unbuilt
 from edged.engine.engine import Engine, EngineOptions
 from edged.engine.options import EdgeTpuOptions
 from edged.engine.process import Launch
+from edged.events import Events
 from edged.first_model import first_packages, load_first
 from edged.fleet import Fleet, views
 from edged.health import HealthReporter
@@ -101,6 +102,9 @@ async def serve(  # noqa: C901, PLR0915  one part after the other, as they are s
         mqtt.on_state_change = changed.set
         parts.push_async_callback(mqtt.stop)
 
+        events = Events(mqtt, config.state, config.cameras, wake)
+        parts.push_async_callback(events.stop)
+
         newest = Newest()
         heat = HeatGovernor(config.heat)
         fleet = Fleet(newest, wake, lambda: heat.share)
@@ -108,6 +112,7 @@ async def serve(  # noqa: C901, PLR0915  one part after the other, as they are s
 
         def offer(result: Result, frame: Frame) -> None:
             mqtt.publish(mqtt.topics.labels(result.camera), label_payload(result))
+            events.offer(result, frame.captured)
             if show is not None:
                 show(result, frame)
 
@@ -116,6 +121,7 @@ async def serve(  # noqa: C901, PLR0915  one part after the other, as they are s
             fleet.want(classifier.size)
             warn_of_unknown_labels(classifier, config.cameras)
             ref = classifier.ref
+            events.use(classifier.slugs, ref)
             log.info("labelling %s with %s %s", ", ".join(fleet.cameras), ref.name, ref.version)
             wake()
 
@@ -125,7 +131,8 @@ async def serve(  # noqa: C901, PLR0915  one part after the other, as they are s
                 taken(classifier)
             return classifier
 
-        pipeline = Pipeline(newest, load, views(config.cameras), offer, lambda: progress.beat(PIPELINE))
+        beat = partial(progress.beat, PIPELINE)
+        pipeline = Pipeline(newest, load, views(config.cameras), offer, beat, events.stands)
 
         def tell(model: ModelStatus, update: UpdateStatus) -> None:
             tell_over_mqtt(mqtt, model, update)
@@ -136,14 +143,16 @@ async def serve(  # noqa: C901, PLR0915  one part after the other, as they are s
         obey_over_mqtt(mqtt, updater)
         tasks.create_task(mqtt.run(), name="mqtt")
         reporter = HealthReporter(fleet.cameras, engine, pipeline, config.state, share=lambda: heat.share)
+        reporter.events = events.health
         watched = Watched(supervisor, progress, fleet, heat, pipeline, engine, changed.set)
         onlookers = {
             "health": _report_health(reporter, mqtt, changed.listener()),
             "supervision": supervise(watched, changed.listener()),
             "updater": updater.run(),
+            "events": in_thread(events.run, "events"),
         }
         if reload is not None:
-            onlookers["reload"] = Reloader(reload, given, fleet, pipeline, supervisor).run(reloading)
+            onlookers["reload"] = Reloader(reload, given, fleet, pipeline, supervisor, events.apply).run(reloading)
         for name, onlooker in onlookers.items():
             parts.callback(tasks.create_task(onlooker, name=name).cancel)
         progress.expect(PIPELINE, _patience(config, max(len(package.members) for package in packages)))

@@ -15,6 +15,7 @@ from edged.config import redact
 from edged.labeling.vocabulary import Detail
 from edged.motion import MotionOptions
 from edged.pipeline import View
+from edged.watched import watch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -139,6 +140,7 @@ def _view(camera: CameraConfig) -> View:
         allow=frozenset(labels.allow),
         deny=frozenset(labels.deny),
         detail=Detail(labels.detail),
+        watch=watch(camera),
     )
     motion = MotionOptions(camera.motion.threshold, camera.motion.max_interval)
     return View(Region(*camera.region), options, motion)

@@ -14,7 +14,16 @@ import psutil
 
 from edged.board import ROOT, read_board
 from edged.engine.edgetpu import hottest_edge_tpu_c
-from edged.mqtt.messages import CameraHealth, Health, InferenceHealth, Latency, ModelHealth, MqttHealth, SystemHealth
+from edged.mqtt.messages import (
+    CameraHealth,
+    EventsHealth,
+    Health,
+    InferenceHealth,
+    Latency,
+    ModelHealth,
+    MqttHealth,
+    SystemHealth,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -67,6 +76,7 @@ class HealthReporter:
         self._processes: dict[int, psutil.Process] = {}
         self._figures = _Figures({}, None)
         self.model = ModelHealth()  # set by whoever knows
+        self.events: Callable[[], EventsHealth] = EventsHealth  # likewise
 
     def report(self, mqtt: MqttState) -> Health:
         """How everything is now."""
@@ -96,6 +106,7 @@ class HealthReporter:
             cameras=cameras,
             inference=InferenceHealth(engine.device, engine.reason, engine.restarts, latency),
             model=self.model,
+            events=self.events(),
             mqtt=MqttHealth(mqtt.protocol, mqtt.reconnects, mqtt.queued, mqtt.dropped),
             system=SystemHealth(
                 memory_mb=_sum(process.memory_full_info().pss / 2**20 for process in processes),

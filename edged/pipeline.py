@@ -72,18 +72,21 @@ class Pipeline:
 
     `load` gives it, in this thread, so that everything else runs meanwhile; None means that the daemon is to stop.
     `offer` gets every result, in this thread: it must not block. `beat` is called at every turn of the loop, at least
-    every `IDLE_SECONDS` besides the time that the engine takes.
+    every `IDLE_SECONDS` besides the time that the engine takes. `unchanged` is told of every frame that is not labelled
+    as nothing has moved in it, with the camera and the frame's monotonic time.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917  one for each part that it works with
         self,
         newest: Newest,
         load: Callable[[], Classifier | None],
         views: Mapping[str, View],
         offer: Callable[[Result, Frame], None],
         beat: Callable[[], None] = lambda: None,
+        unchanged: Callable[[str, float], None] = lambda _camera, _captured: None,
     ) -> None:
         self._newest = newest
+        self._unchanged = unchanged
         self._load = load
         self._offer = offer
         self._beat = beat
@@ -159,6 +162,7 @@ class Pipeline:
                 if not seen.gate.differs(frame.picture, seen.view.region, frame.captured):
                     seen.unchanged += 1
                     seen.left_out = 0
+                    self._unchanged(camera, frame.captured)
                     continue
                 result = self._label(classifier, seen.view, camera, frame)
             except EngineDownError as error:
@@ -207,7 +211,8 @@ class Pipeline:
         done = classifier.classify(frame.picture, view.options, view.region)
         total = time.monotonic() - frame.captured
         timing = Timing(done.preprocess * MILLI, done.inference * MILLI, total * MILLI)
-        return Result(camera, frame.time, frame.number, done.labels, classifier.ref, done.device, timing)
+        model = classifier.ref
+        return Result(camera, frame.time, frame.number, done.labels, model, done.device, timing, done.watched)
 
     def _leave_out(self, camera: str, frame: Frame, reason: str) -> None:
         """Say once a file, or once a camera, that a frame cannot be labelled."""

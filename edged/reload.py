@@ -11,6 +11,7 @@ from edged.config import Config
 from edged.errors import ConfigError
 from edged.fleet import views
 from edged.threads import in_thread
+from edged.watched import EVERYTHING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -30,7 +31,8 @@ READ_SECONDS: Final = 10.0  # it may lie on a disk that hangs
 class Reloader:
     """Reads the configuration again and has the parts take it on.
 
-    `running` is the one that the daemon was started with: what cannot change alive is compared with it.
+    `running` is the one that the daemon was started with: what cannot change alive is compared with it. `apply` is told
+    of the cameras too, once they are taken on.
     """
 
     read: Callable[[], Config]
@@ -38,6 +40,7 @@ class Reloader:
     fleet: Fleet
     pipeline: Pipeline
     supervisor: Supervisor
+    apply: Callable[[Mapping[str, CameraConfig]], None] = lambda _cameras: None
 
     async def run(self, asked: asyncio.Event) -> None:
         """Every time that `asked` is set."""
@@ -66,6 +69,7 @@ class Reloader:
         except RuntimeError:
             self.pipeline.set_views(views(self.fleet.configs))
             raise
+        self.apply(fresh.cameras)
         if self.pipeline.classifier is not None:
             warn_of_unknown_labels(self.pipeline.classifier, fresh.cameras)
         log.info("reload: %s", "; ".join(done) or "no camera has changed")
@@ -76,8 +80,9 @@ class Reloader:
 
 
 def warn_of_unknown_labels(classifier: Classifier, cameras: Mapping[str, CameraConfig]) -> None:
-    """Say which of the allowed and denied labels the model does not have."""
+    """Say which of the allowed, denied and watched labels the model does not have."""
     for name, camera in cameras.items():
-        unknown = classifier.unknown_names(frozenset(camera.labels.allow) | frozenset(camera.labels.deny))
+        named = {*camera.labels.allow, *camera.labels.deny, *camera.presence} - {EVERYTHING}
+        unknown = classifier.unknown_names(frozenset(named))
         if unknown:
             log.warning("camera %s: the model has no label %s", name, ", ".join(unknown))

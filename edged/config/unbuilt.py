@@ -14,7 +14,6 @@ if TYPE_CHECKING:
 UNBUILT: Final = (
     "web",
     "home_assistant",
-    "cameras.*.presence",
     "cameras.*.image",
 )
 """Keys without effect. An issue that builds one takes it out of here."""

@@ -57,7 +57,10 @@ class Timing:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """The labels of one frame of one camera, best first."""
+    """The labels of one frame of one camera, best first.
+
+    `watched`: labels that are looked for besides, for presence; in any order, a text may be there more than once.
+    """
 
     camera: str
     time: datetime
@@ -66,3 +69,4 @@ class Result:
     model: ModelRef
     device: str
     timing: Timing
+    watched: tuple[Label, ...] = ()

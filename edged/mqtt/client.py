@@ -97,8 +97,12 @@ class MqttClient:
         While the broker is away: of a retained topic the newest message is kept, of all others as many as
         `Outgoing` has room for, and those of QoS 0 for some seconds only. After `stop` nothing is sent.
         """
+        self.send(Message(topic, payload, qos, retain))
+
+    def send(self, message: Message) -> None:
+        """`publish`, of a message that is to be told of its fate, or is durable."""
         if not self._stopping.is_set():
-            self._send(Message(topic, payload, qos, retain))
+            self._send(message)
 
     def subscribe(self, topic: str, handler: Handler) -> None:
         """Have `handler` called, on the event loop, with what is published there. Before `run`.

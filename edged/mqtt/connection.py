@@ -12,12 +12,14 @@ import asyncio
 import contextlib
 import logging
 import select
+import socket
 import threading
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from edged.mqtt.ending import Cause, Ending, farewell, in_words, refusal, unreachable
+from edged.mqtt.properties import packed
 from edged.mqtt.transport import WINDOW, Identity, Version, new_client
 from edged.mqtt.wake import Wake
 
@@ -79,7 +81,7 @@ class Connection:
         # From here on: the thread's own.
         self._in_flight: dict[int, Message] = {}
         self._window = WINDOW
-        self._acknowledged: list[Message] = []
+        self._told: list[Callable[[], None]] = []
         self._denied: set[str] = set()
         self._parted = False
         self._since: float | None = None
@@ -144,6 +146,9 @@ class Connection:
             client.connect(self._address.host, self._address.port, keepalive=max(1, round(self._config.keepalive)))
         except (OSError, ValueError, IndexError) as error:  # the last two: names and websocket answers beyond reading
             return unreachable(error)
+        # Else an event that follows labels waits up to 40 ms, until the broker's kernel has acknowledged those (Nagle).
+        with contextlib.suppress(OSError, AttributeError):  # paho's websocket has no such call
+            client.socket().setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # type: ignore[union-attr]
         self.tell(self.dialled.set_result, None)
         try:
             return self._serve(client)
@@ -168,10 +173,9 @@ class Connection:
             if client.want_write():
                 client.loop_write()
             client.loop_misc()
-            for message in self._acknowledged:
-                if message.acknowledged is not None:
-                    message.acknowledged()
-            self._acknowledged.clear()
+            for told in self._told:
+                told()
+            self._told.clear()
         return self._end(None)
 
     def _wait(self, descriptor: int, timeout_ms: int, *, write: bool) -> bool:
@@ -194,7 +198,8 @@ class Connection:
             client.disconnect()
         while self._may_send() and (message := self._outgoing.take()) is not None:
             try:
-                sent = client.publish(message.topic, message.payload, message.qos, message.retain)
+                about = None if message.about is None or self._version != "5" else packed(message.about)
+                sent = client.publish(message.topic, message.payload, message.qos, message.retain, about)
             except ValueError as error:  # a topic or size that MQTT does not have must not end the connection
                 self._log.error("mqtt: a message for %r cannot be published: %s", message.topic, error)
             else:
@@ -254,7 +259,11 @@ class Connection:
             level = logging.DEBUG if message.topic in self._denied else logging.WARNING
             self._denied.add(message.topic)
             self._log.log(level, "mqtt: the broker does not take %s: %s", message.topic, in_words(code, properties))
-        self._acknowledged.append(message)
+        else:
+            self._outgoing.acknowledged(message)
+        told = message.refused if code.is_failure and message.refused is not None else message.acknowledged
+        if told is not None:
+            self._told.append(told)
 
     def _on_subscribe(
         self, _client: Client, _data: object, _mid: int, codes: list[ReasonCode], properties: Properties | None

@@ -63,6 +63,14 @@ class Topics:
         """The stream of one camera's results."""
         return f"{self.prefix}/{camera}/labels"
 
+    def present(self, camera: str, slug: str) -> str:
+        """Whether a watched label is there, `ON` or `OFF`; retained."""
+        return f"{self.prefix}/{camera}/present/{slug}"
+
+    def events(self, camera: str) -> str:
+        """What has appeared and disappeared."""
+        return f"{self.prefix}/{camera}/events"
+
 
 def label_payload(result: Result) -> bytes:
     """One frame's labels as JSON.
@@ -131,6 +139,15 @@ class ModelHealth:
 
 
 @dataclass(frozen=True, slots=True)
+class EventsHealth:
+    """How many events wait for the broker, how many are lost since the start, and what keeps them up, if anything."""
+
+    waiting: int = 0
+    lost: int = 0
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class MqttHealth:
     """How the connection to the broker has been. `protocol` is `5` or `3.1.1`."""
 
@@ -165,6 +182,7 @@ class Health:
     mqtt: MqttHealth
     system: SystemHealth
     model: ModelHealth = field(default_factory=ModelHealth)
+    events: EventsHealth = field(default_factory=EventsHealth)
 
     def to_json(self) -> bytes:
         """The payload of the health topic. Figures have three decimals at most; one that is not finite is null."""
@@ -176,6 +194,7 @@ class Health:
                 "cameras": {name: _plain(asdict(camera)) for name, camera in self.cameras.items()},
                 "inference": _plain(asdict(self.inference)),
                 "model": asdict(self.model),
+                "events": asdict(self.events),
                 "mqtt": _plain(asdict(self.mqtt)),
                 "system": _plain(asdict(self.system)),
             }
@@ -187,6 +206,7 @@ class Health:
             tuple(sorted((name, camera.state, camera.reason) for name, camera in self.cameras.items())),
             (self.inference.device, self.inference.reason),
             self.model,
+            (self.events.lost, self.events.reason),
             self.mqtt.protocol,
             (self.system.throttled, self.system.under_voltage, self.system.slowed),
         )

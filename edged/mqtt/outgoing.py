@@ -16,18 +16,41 @@ MAX_BYTES: Final = 4 * 1024 * 1024
 # A label is about now. One that waited longer would make someone's light go on for a cat that is long gone; one that
 # waited less closes the gap of a broker's restart. Measured on the monotonic clock.
 STALE_S: Final = 10.0
+# A broker that dies may take along what it has acknowledged a moment ago (mosquitto writes its database every 30
+# minutes, if at all): durable messages that young are sent again on the next connection.
+YOUNG_S: Final = 5.0
+MAX_YOUNG: Final = 1000
 _OVERHEAD: Final = 200  # bytes of a Message and its place in the queue, so that many tiny ones are bounded too
 
 
 @dataclass(frozen=True, slots=True)
+class About:
+    """What MQTT 5 says with a message: seconds after which nobody wants it any more, its media type, and pairs."""
+
+    expiry_s: int | None = None
+    content_type: str | None = None
+    user: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Message:
-    """One thing to publish. `acknowledged` is called on the network thread: QoS 1 when the broker has it."""
+    """One thing to publish.
+
+    Attributes:
+        acknowledged: called on the network thread: QoS 1 when the broker has it. Of a durable one perhaps again.
+        refused: called in its place when the broker does not take it (MQTT 5); None: `acknowledged` is.
+        durable: not retained, and never dropped: who puts it bounds how many there are.
+        about: for MQTT 5; left out in 3.1.1.
+    """
 
     topic: str
     payload: bytes
     qos: int
     retain: bool
     acknowledged: Callable[[], None] | None = None
+    refused: Callable[[], None] | None = None
+    durable: bool = False
+    about: About | None = None
 
     @property
     def size(self) -> int:
@@ -47,6 +70,8 @@ class Outgoing:
 
     - Retained messages are state: of each topic only the newest is kept, for ever, and all of them are sent again on
       every connection (`renew`), so that they are right after a broker lost its database.
+    - Durable messages are sent in order, and none is dropped. Those that a broker has acknowledged just before its
+      connection ended are sent once more on the next one.
     - The others are sent in order. Beyond the bounds the oldest are dropped; QoS 0 ones also when they are stale.
     """
 
@@ -59,13 +84,16 @@ class Outgoing:
         self._lock = threading.Lock()
         self._passing: deque[_Waiting] = deque()
         self._passing_bytes = 0
+        self._durable: deque[_Waiting] = deque()
+        self._young: deque[tuple[float, Message]] = deque(maxlen=MAX_YOUNG)  # durable, acknowledged at that time
         self._state: dict[str, Message] = {}  # in the order in which the topics were first set
         self._state_waiting: OrderedDict[str, _Waiting] = OrderedDict()
         self._order = 0
+        self._ended: float | None = None  # when the last connection did; a failed attempt after it is none
         self._dropped = 0
 
     def __len__(self) -> int:
-        return len(self._passing) + len(self._state_waiting)
+        return len(self._passing) + len(self._durable) + len(self._state_waiting)
 
     @property
     def dropped(self) -> int:
@@ -84,6 +112,9 @@ class Outgoing:
                 order = waiting.order if earlier is None else earlier.order
                 self._state_waiting[message.topic] = _Waiting(message, order, waiting.since)
                 return
+            if message.durable:
+                self._durable.append(waiting)
+                return
             self._passing.append(waiting)
             self._passing_bytes += message.size
             self._prune(waiting.since)
@@ -92,34 +123,57 @@ class Outgoing:
         """The next message to send, or None."""
         with self._lock:
             self._prune(time.monotonic())
-            first = next(iter(self._state_waiting.values()), None)
-            if first is not None and (not self._passing or first.order < self._passing[0].order):
-                self._state_waiting.popitem(last=False)
-                return first.message
-            if not self._passing:
+            state = next(iter(self._state_waiting.values()), None)
+            durable = self._durable[0] if self._durable else None
+            passing = self._passing[0] if self._passing else None
+            first = min(filter(None, (state, durable, passing)), key=lambda waiting: waiting.order, default=None)
+            if first is None:
                 return None
-            message = self._passing.popleft().message
-            self._passing_bytes -= message.size
-            return message
+            if first is state:
+                self._state_waiting.popitem(last=False)
+            elif first is durable:
+                self._durable.popleft()
+            else:
+                self._passing.popleft()
+                self._passing_bytes -= first.message.size
+            return first.message
+
+    def acknowledged(self, message: Message) -> None:
+        """The broker has this one."""
+        if message.durable:
+            with self._lock:
+                self._young.append((time.monotonic(), message))
 
     def renew(self) -> None:
-        """There is a new connection: everything retained goes first, in the order in which it was first set."""
+        """There is a new connection: everything retained goes first, in the order in which it was first set.
+
+        Then what the last connection has brought to the broker just before it ended.
+        """
         with self._lock:
             now = time.monotonic()
+            ended = now if self._ended is None else self._ended
+            young = [message for since, message in self._young if since >= ended - YOUNG_S]
+            self._young.clear()
+            self._ended = None
+            self._durable.extendleft(_Waiting(message, 0, now) for message in reversed(young))
             self._state_waiting = OrderedDict(
                 (topic, _Waiting(message, 0, now)) for topic, message in self._state.items()
             )
 
     def give_back(self, messages: Iterable[Message]) -> None:
-        """Put what a connection took and did not get out at the front again.
+        """A connection has ended: put what it took and did not get out at the front again.
 
         Whoever left QoS 0 half written has not delivered it, so none comes twice; QoS 1 may, as it says of itself.
         """
         with self._lock:
             now = time.monotonic()
+            self._ended = now if self._ended is None else self._ended
             for message in reversed(list(messages)):
                 if message.retain:
                     continue  # `renew` sends the newest of its topic
+                if message.durable:
+                    self._durable.appendleft(_Waiting(message, 0, now))
+                    continue
                 self._passing.appendleft(_Waiting(message, 0, now))
                 self._passing_bytes += message.size
             self._prune(now)

@@ -309,7 +309,6 @@ home_assistant: {discovery: true}
     )
     assert [sentence.partition(":")[0] for sentence in unbuilt(config)] == [
         "cameras.porch.image",
-        "cameras.porch.presence",
         "home_assistant",
     ]
     assert "cameras.porch.presence.motion" in given_sections(config)

@@ -134,7 +134,7 @@ def test_every_result_is_strict_json_of_the_promised_shape(result: Result) -> No
 @given(healths)
 def test_every_health_is_strict_json_of_the_promised_shape(health: Health) -> None:
     parsed = strictly_parsed(health.to_json())
-    assert list(parsed) == ["schema", "time", "uptime_s", "cameras", "inference", "model", "mqtt", "system"]
+    assert list(parsed) == ["schema", "time", "uptime_s", "cameras", "inference", "model", "events", "mqtt", "system"]
     assert isinstance(parsed["cameras"], dict)
     for camera in parsed["cameras"].values():
         assert list(camera) == ["state", "reason", "fps", "frames", "dropped", "reconnects", "unchanged"]
@@ -163,6 +163,7 @@ def test_health_has_every_key_of_the_contract() -> None:
             "latency_ms": {"p50": 2.0, "p95": 3.0, "p99": 4.0},
         },
         "model": {"name": None, "version": None, "state": "good", "last_error": None},
+        "events": {"waiting": 0, "lost": 0, "reason": None},
         "mqtt": {"protocol": "5", "reconnects": 1, "queued": 0, "dropped": 0},
         "system": {
             "memory_mb": 101.5,
@@ -186,6 +187,7 @@ def test_a_figure_that_moves_is_not_a_change_of_state() -> None:
         cameras={"porch": replace(health.cameras["porch"], fps=4.2, frames=1500, dropped=3, reconnects=1)},
         inference=replace(health.inference, restarts=1, latency_ms=Latency()),
         mqtt=replace(health.mqtt, reconnects=2, queued=7, dropped=8),
+        events=replace(health.events, waiting=5),
         system=replace(health.system, temperature_c=50.0),
     )
     assert moved.states() == health.states()
@@ -201,6 +203,8 @@ def test_a_state_a_reason_a_device_or_a_flag_is_a_change_of_state() -> None:
         replace(health, inference=replace(health.inference, device="edgetpu")),
         replace(health, inference=replace(health.inference, reason=None)),
         replace(health, mqtt=replace(health.mqtt, protocol="3.1.1")),
+        replace(health, events=replace(health.events, reason="the disk is full")),
+        replace(health, events=replace(health.events, lost=1)),
         replace(health, system=replace(health.system, throttled=True)),
         replace(health, system=replace(health.system, under_voltage=True)),
     ):
