@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 import shutil
 from datetime import datetime
@@ -22,7 +21,6 @@ from edged.mqtt.model_messages import (
     UpdateStatus,
     model_payload,
     parse_model_command,
-    result_payload,
     update_payload,
 )
 from edged.updates.changeover import Changeover
@@ -40,11 +38,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from edged.answers import Answers
     from edged.classifier import Classifier
     from edged.config import Config, RegistryConfig
     from edged.engine.engine import Engine
     from edged.models.store import Entry
     from edged.mqtt.client import MqttClient
+    from edged.mqtt.incoming import Incoming
     from edged.pipeline import Pipeline
     from edged.updates.registry import Registry
 
@@ -105,21 +105,17 @@ def _rounds(config: Config, registry: RegistryConfig, store: Store) -> Rounds:
     )
 
 
-def obey_over_mqtt(mqtt: MqttClient, updater: Updater) -> None:
-    """Have the updater do what comes in at `…/model/set`, and say on `…/result` what came of it."""
+def obey_over_mqtt(mqtt: MqttClient, updater: Updater, answers: Answers) -> None:
+    """Have the updater do what comes in at `…/model/set`, and say what came of it."""
 
-    def handle(payload: bytes) -> None:
-        command = "model/set"
-        try:
-            parsed = parse_model_command(payload)
-        except EdgedError as error:
-            mqtt.publish(mqtt.topics.result, result_payload(command, str(error), _id_of(payload)), qos=1)
+    def handle(incoming: Incoming) -> None:
+        reply = answers.take("model/set", incoming)
+        if reply is None:
             return
-
-        def reply(error: str | None) -> None:
-            mqtt.publish(mqtt.topics.result, result_payload(command, error, parsed.id), qos=1)
-
-        updater.command(parsed, reply)
+        try:
+            updater.command(parse_model_command(incoming.payload), reply)
+        except EdgedError as error:
+            reply(str(error))
 
     mqtt.subscribe(mqtt.topics.model_set, handle)
 
@@ -168,13 +164,3 @@ def _free(state: Path) -> int:
         except OSError:
             continue
     return 0
-
-
-def _id_of(payload: bytes) -> str | None:
-    """The id of a command that is none, so that whoever sent it hears of it."""
-    try:
-        parsed = json.loads(payload)
-    except (ValueError, RecursionError):
-        return None
-    found = parsed.get("id") if isinstance(parsed, dict) else None
-    return found[:128] if isinstance(found, str) else None
