@@ -25,6 +25,7 @@ from edged.first_model import first_packages, load_first
 from edged.fleet import Fleet, views
 from edged.health import HealthReporter
 from edged.heat import HeatGovernor
+from edged.home_assistant.integration import show_home_assistant
 from edged.labeling.label import Result
 from edged.live_cameras import LiveCameras
 from edged.mqtt.client import MqttClient
@@ -35,6 +36,7 @@ from edged.progress import Progress
 from edged.reload import Reloader, warn_of_unknown_labels
 from edged.settings import read_settings
 from edged.signals import stop_signals
+from edged.snapshots import Snapshots
 from edged.supervision import Changed, Watched, supervise
 from edged.systemd import Supervisor
 from edged.threads import from_threads, in_thread
@@ -109,6 +111,9 @@ async def serve(  # noqa: C901, PLR0915  one part after the other, as they are s
         events = Events(mqtt, config.state, config.cameras, wake)
         parts.push_async_callback(events.stop)
 
+        snapshots = Snapshots(mqtt)
+        parts.callback(snapshots.stop)
+
         newest = Newest()
         heat = HeatGovernor(config.heat)
         fleet = Fleet(newest, wake, lambda: heat.share)
@@ -117,6 +122,7 @@ async def serve(  # noqa: C901, PLR0915  one part after the other, as they are s
         def offer(result: Result, frame: Frame) -> None:
             mqtt.publish(mqtt.topics.labels(result.camera), label_payload(result))
             events.offer(result, frame.captured)
+            snapshots.offer(result, frame)
             if show is not None:
                 show(result, frame)
 
@@ -137,7 +143,7 @@ async def serve(  # noqa: C901, PLR0915  one part after the other, as they are s
         beat = partial(progress.beat, PIPELINE)
         settings = read_settings(config.state)
         pipeline = Pipeline(newest, load, views(settings.over(config.cameras)), offer, beat, events.stands)
-        cameras = LiveCameras(settings, pipeline, fleet, mqtt, events.apply)
+        cameras = LiveCameras(settings, pipeline, fleet, mqtt, (events.apply, snapshots.apply))
 
         def tell(model: ModelStatus, update: UpdateStatus) -> None:
             tell_over_mqtt(mqtt, model, update)
@@ -149,6 +155,7 @@ async def serve(  # noqa: C901, PLR0915  one part after the other, as they are s
         answers = Answers(mqtt)
         obey_over_mqtt(mqtt, updater, answers)
         commands = Commands(mqtt, answers, cameras, engine.restart, config.state)
+        home_assistant = show_home_assistant(config, mqtt, cameras, events, pipeline)
         tasks.create_task(mqtt.run(), name="mqtt")
         reporter = HealthReporter(fleet.cameras, engine, pipeline, config.state, share=lambda: heat.share)
         reporter.events = events.health
@@ -159,6 +166,8 @@ async def serve(  # noqa: C901, PLR0915  one part after the other, as they are s
             "supervision": supervise(watched, changed.listener()),
             "updater": updater.run(),
             "commands": commands.run(),
+            "home assistant": home_assistant,
+            "snapshots": in_thread(snapshots.run, "snapshots"),
             "events": in_thread(events.run, "events"),
         }
         if reload is not None:

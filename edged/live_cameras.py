@@ -10,7 +10,7 @@ from edged.mqtt.command_messages import settings_payload
 from edged.settings import said
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from edged.config import CameraConfig
     from edged.fleet import Fleet
@@ -28,7 +28,7 @@ class LiveCameras:
         pipeline: labels their frames.
         fleet: reads them.
         mqtt: where it is told what applies.
-        apply: told of the file's cameras, once they are taken on.
+        apply: who else is told of the file's cameras, once they are taken on.
 
     Attributes:
         file: the cameras of the configuration.
@@ -42,14 +42,14 @@ class LiveCameras:
         pipeline: Pipeline,
         fleet: Fleet,
         mqtt: MqttClient,
-        apply: Callable[[Mapping[str, CameraConfig]], None] = lambda _cameras: None,
+        apply: Iterable[Callable[[Mapping[str, CameraConfig]], None]] = (),
     ) -> None:
         self.settings = settings
         self.dropped: Callable[[], None] = lambda: None
         self._pipeline = pipeline
         self._fleet = fleet
         self._mqtt = mqtt
-        self._apply = apply
+        self._apply = tuple(apply)
         self._told: dict[str, bytes] = {}
         self.file: dict[str, CameraConfig] = {}
 
@@ -68,7 +68,8 @@ class LiveCameras:
             self.dropped()
         done = self._run(self.settings.over(cameras))
         self.file = dict(cameras)
-        self._apply(cameras)
+        for tell in self._apply:
+            tell(cameras)
         self.tell()
         return done
 
