@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import select
@@ -39,16 +40,17 @@ class HomeAssistant:
         self._folder.mkdir()
         self._port = port
         self._process: subprocess.Popen[bytes] | None = None
-        self.said: list[str] = []
+        self._earlier: list[str] = []  # said in earlier lives
+        self._lines: list[str] = []
+        self._forgiven = 0
 
     def __enter__(self) -> Self:
-        self.start()
         return self
 
     def __exit__(self, *_: object) -> None:
         if self._process is not None:
             self._process.kill()
-            self._process.wait()
+            self._end(self._process)
 
     def start(self) -> None:
         """Start it, and wait until it is up."""
@@ -61,15 +63,33 @@ class HomeAssistant:
         """End it in order."""
         self.look()
         assert self._process is not None
-        assert self._process.stdin is not None
-        self._process.stdin.close()
-        self._process.wait(START_S)
+        self._end(self._process)
+        self._earlier, self._lines, self._forgiven = self.said, [], 0
+
+    @property
+    def said(self) -> list[str]:
+        """Warnings and errors up to the last look, but for what is forgiven."""
+        return self._earlier + self._lines[self._forgiven :]
+
+    def forgive(self) -> list[str]:
+        """What it has said so far was to be expected."""
+        self.look()
+        said = self.said
+        self._earlier, self._forgiven = [], len(self._lines)
+        return said
+
+    def _end(self, process: subprocess.Popen[bytes]) -> None:
         self._process = None
+        assert process.stdin is not None
+        with contextlib.suppress(BrokenPipeError):  # it has ended by itself
+            process.stdin.close()  # at whose end it stops
+        with process:
+            process.wait(START_S)
 
     def look(self) -> dict[str, Any]:
         """Entities by unique id, devices, and whether it is connected."""
         seen = self._ask({"do": "look"})
-        self.said += [line for line in seen["said"] if line not in self.said]
+        self._lines = seen["said"]
         return seen
 
     def states(self) -> dict[str, str]:

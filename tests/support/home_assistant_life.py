@@ -51,8 +51,8 @@ class Life:
     async def start(self) -> None:
         """Set up the core and the MQTT integration, found in its own storage from the second life on."""
         hass = self._hass
-        settings = f"homeassistant:\n  unit_system: metric\nhttp:\n  server_host: 127.0.0.1\n  server_port: {self._http}\n"
-        (self._folder / "configuration.yaml").write_text(settings)
+        http = f"http:\n  server_host: 127.0.0.1\n  server_port: {self._http}\n"
+        (self._folder / "configuration.yaml").write_text(f"homeassistant:\n  unit_system: metric\n{http}")
         loader.async_setup(hass)
         hass.config.skip_pip = True
         bootstrap.DEFAULT_INTEGRATIONS = set()
