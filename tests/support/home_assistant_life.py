@@ -77,7 +77,8 @@ class Life:
                 return {"error": f"{type(error).__name__}: {error}"}
             return {}
         if order["do"] == "image":
-            return await self._hass.async_add_executor_job(self._image, order["entity"])
+            image: dict[str, Any] = await self._hass.async_add_executor_job(self._image, order["entity"])
+            return image
         return self._look()
 
     def _look(self) -> dict[str, Any]:
