@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections import deque
 from functools import partial
+from itertools import takewhile
 from typing import TYPE_CHECKING, Final
 
 from edged.mqtt.event_messages import about_events
-from edged.mqtt.outgoing import YOUNG_S, Message
+from edged.mqtt.outgoing import Message
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -16,6 +18,8 @@ if TYPE_CHECKING:
 
 WINDOW: Final = 128
 REFUSED_S: Final = 30.0
+KEEP_S: Final = 1.0
+"""After its acknowledgement an event stays in the file for so long, in case that daemon and broker die together."""
 
 
 class Delivery:
@@ -42,6 +46,7 @@ class Delivery:
         self.refused = False
         self._under_way: set[int] = set()
         self._acknowledged: dict[int, float] = {}  # when
+        self._news: deque[int] = deque()  # acknowledged; the network's thread appends, this one takes out
         self._wait_until = 0.0
         self._now = 0.0
 
@@ -58,6 +63,7 @@ class Delivery:
     def feed(self, outbox: Outbox, now: float) -> None:
         """Hand over what there is room for. Raises sqlite3.Error."""
         self._now = now
+        self._collect()
         if now < self._wait_until:
             return
         while self.handed_over < outbox.sequence and len(self._under_way) <= WINDOW // 2:
@@ -70,9 +76,12 @@ class Delivery:
             if not events:
                 return
 
-    def removable(self, now: float, *, least_age: float = YOUNG_S) -> list[int]:
+    def removable(self, now: float, *, least_age: float = KEEP_S) -> list[int]:
         """What the broker has had for so long that it need not be sent again. Until `removed`."""
-        return [sequence for sequence, since in self._acknowledged.items() if now - since >= least_age]
+        old = takewhile(
+            lambda item: now - item[1] >= least_age, self._acknowledged.items()
+        )  # in the order of their time
+        return [sequence for sequence, _ in old]
 
     def removed(self, sequences: list[int]) -> None:
         """These are not in the outbox any more."""
@@ -85,17 +94,25 @@ class Delivery:
             event.payload,
             qos=1,
             retain=False,
-            acknowledged=partial(self._tell, partial(self._has, event.sequence)),
+            acknowledged=partial(self._has, event.sequence),
             refused=partial(self._tell, partial(self._refuses, event.sequence)),
             durable=True,
             about=self._about,
         )
 
     def _has(self, sequence: int) -> None:
-        if sequence in self._under_way:
-            self._under_way.remove(sequence)
-            self._acknowledged[sequence] = self._now
-            self.refused = False
+        """In the network's thread, which is not to wake another one for each of them."""
+        self._news.append(sequence)
+        if len(self._news) % (WINDOW // 4) == 0:
+            self._tell(self._collect)
+
+    def _collect(self) -> None:
+        while self._news:
+            sequence = self._news.popleft()
+            if sequence in self._under_way:
+                self._under_way.remove(sequence)
+                self._acknowledged[sequence] = self._now
+                self.refused = False
 
     def _refuses(self, sequence: int) -> None:
         """Not now: it, and those after it, are handed over again after a while."""

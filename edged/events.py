@@ -44,6 +44,7 @@ FILE: Final = "events.db"
 TICK_S: Final = 0.5
 RETRY_S: Final = 2.0
 MAX_UNWRITTEN: Final = 1000
+MANY_UNWRITTEN: Final = 200
 MANY_REMOVABLE: Final = 100  # so many are removed at once, fewer together with the next event
 _LAST_WORDS_S: Final = 0.5  # how long the broker may take at the end to acknowledge what is on its way
 _STOP_S: Final = 1.0
@@ -128,6 +129,8 @@ class Events:
     def _turn(self, seconds: float) -> None:
         for item in self._inbox.take(seconds):
             item()
+            if len(self._unwritten) >= MANY_UNWRITTEN:
+                self._settle(time.monotonic())
         now = time.monotonic()
         self._note(self._ledger.tick(now, datetime.now(UTC)))
         self._settle(now)
@@ -150,12 +153,16 @@ class Events:
 
     def _note(self, events: list[Event]) -> None:
         self._unwritten += events
+
+    def _bound(self) -> None:
+        """What cannot be written must not fill the memory."""
         while len(self._unwritten) > MAX_UNWRITTEN:
             self._missed[self._unwritten.popleft().camera] += 1
 
     def _settle(self, now: float, *, last: bool = False) -> None:
         """Write, then publish."""
         self._guarded(partial(self._write, now, last=last), now)
+        self._bound()
         self._ledger.publish()
         if self._outbox is not None:
             self._guarded(partial(self._feed, now), now)
@@ -178,6 +185,7 @@ class Events:
             handed_over=self._delivery.handed_over,
         )
         self._unwritten.clear()
+        self._lost += self._missed.total()
         self._missed.clear()
         self._ledger.written()
         self._delivery.removed(removable)

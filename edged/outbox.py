@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 MAX_EVENTS: Final = 10_000
-_PAGE: Final = 1024
+_PAGE: Final = 512  # one event alone writes 6 KB; 1024 makes that 7, 4096 17 (scripts/events)
 _MANY: Final = 100
 _SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS numbers (name TEXT PRIMARY KEY, number INTEGER NOT NULL) WITHOUT ROWID;

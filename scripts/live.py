@@ -51,15 +51,15 @@ def free_port() -> int:
 
 
 class Broker:
-    """A mosquitto on loopback that keeps nothing when it is killed."""
+    """A mosquitto on loopback. Without further `lines` of configuration it keeps nothing when it is killed."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, lines: str = "") -> None:
         program = shutil.which("mosquitto", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
         if program is None:
             sys.exit("there is no mosquitto: apt-get install mosquitto")
         self.port = free_port()
         configuration = folder / "mosquitto.conf"
-        configuration.write_text(f"listener {self.port} {HOST}\nallow_anonymous true\n", "utf-8")
+        configuration.write_text(f"listener {self.port} {HOST}\nallow_anonymous true\n{lines}", "utf-8")
         self._command = [program, "-c", str(configuration)]
         self._process: subprocess.Popen[bytes] | None = None
 

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from support.daemon import Daemon
     from support.mosquitto import Mosquitto, Subscriber
 
+WAIT_S = 20.0  # it runs beside other tests
+
 
 def results(subscriber: Subscriber) -> list[dict[str, Any]]:
     return [json.loads(payload) for payload in subscriber.on("edged/test/result")]
@@ -26,12 +28,12 @@ def results(subscriber: Subscriber) -> list[dict[str, Any]]:
 
 def result(subscriber: Subscriber, identity: str) -> dict[str, Any]:
     """The answer to the command with this id."""
-    until(lambda: any(each["id"] == identity for each in results(subscriber)))
+    until(lambda: any(each["id"] == identity for each in results(subscriber)), WAIT_S)
     return next(each for each in results(subscriber) if each["id"] == identity)
 
 
 def settings(subscriber: Subscriber) -> dict[str, Any]:
-    until(lambda: bool(subscriber.on("edged/test/a/settings")))
+    until(lambda: bool(subscriber.on("edged/test/a/settings")), WAIT_S)
     told: dict[str, Any] = json.loads(subscriber.on("edged/test/a/settings")[-1])
     return told
 
@@ -47,39 +49,39 @@ def test_settings_are_changed_answered_kept_and_given_back_to_the_file(daemon: D
         "id": "t",
     }
     seen = len(labels(subscriber))
-    until(lambda: any(not each["labels"] for each in labels(subscriber)[seen:]))
+    until(lambda: any(not each["labels"] for each in labels(subscriber)[seen:]), WAIT_S)
     subscriber.send("edged/test/a/set/fps", "7")
-    until(lambda: settings(subscriber)["differs"] == ["threshold", "fps"])
-    until(lambda: len(results(subscriber)) == 2)
+    until(lambda: settings(subscriber)["differs"] == ["threshold", "fps"], WAIT_S)
+    until(lambda: len(results(subscriber)) == 2, WAIT_S)
 
     assert daemon.stop() == 0
     subscriber.received.clear()
     daemon.start()
-    until(lambda: settings(subscriber)["threshold"] == 1)
+    until(lambda: settings(subscriber)["threshold"] == 1, WAIT_S)
     assert settings(subscriber)["fps"] == 7
 
     assert daemon.stop() == 0
     daemon.config.write_text(daemon.config.read_text().replace("fps: 20", "fps: 10"))
     subscriber.received.clear()
     daemon.start()
-    until(lambda: settings(subscriber)["fps"] == 10)
+    until(lambda: settings(subscriber)["fps"] == 10, WAIT_S)
     assert settings(subscriber)["differs"] == ["threshold"]
     subscriber.send("edged/test/a/set/threshold", "null")
-    until(lambda: settings(subscriber)["differs"] == [])
+    until(lambda: settings(subscriber)["differs"] == [], WAIT_S)
 
 
 def test_a_camera_is_switched_off_and_on(daemon: Daemon, subscriber: Subscriber) -> None:
     subscriber.send("edged/test/a/set/enabled", "OFF")
-    health = wait_for_health(subscriber, lambda health: health["cameras"]["a"]["state"] == "off")
+    health = wait_for_health(subscriber, lambda health: health["cameras"]["a"]["state"] == "off", WAIT_S)
     assert health["cameras"]["a"]["reason"] is None
-    until(lambda: settings(subscriber)["enabled"] is False)
+    until(lambda: settings(subscriber)["enabled"] is False, WAIT_S)
     assert daemon.stop() == 0
     daemon.start()
     subscriber.received.clear()
-    wait_for_health(subscriber, lambda health: health["cameras"]["a"]["state"] == "off", 10)
+    wait_for_health(subscriber, lambda health: health["cameras"]["a"]["state"] == "off", WAIT_S)
     assert not labels(subscriber), "it was switched off before the restart"
     subscriber.send("edged/test/a/set/enabled", "ON")
-    wait_for_labels(subscriber, 10)
+    wait_for_labels(subscriber, WAIT_S)
 
 
 def test_what_is_no_command_is_answered_and_changes_nothing(daemon: Daemon, subscriber: Subscriber) -> None:
@@ -105,11 +107,14 @@ def test_inference_is_restarted_once_for_an_id(daemon: Daemon, subscriber: Subsc
     worker = daemon.worker()
     for times in (1, 2, 3):
         subscriber.send("edged/test/inference/set", '{"action": "restart", "id": "r"}')
-        until(lambda: len(results(subscriber)) == times)  # noqa: B023  called within the turn
+        until(lambda: len(results(subscriber)) == times, WAIT_S)  # noqa: B023  called within the turn
     assert {(each["id"], each["ok"]) for each in results(subscriber)} == {("r", True)}
-    until(lambda: not worker.is_running() or worker.status() == "zombie")
-    wait_for_labels(subscriber, 10, more=20)
-    assert wait_for_health(subscriber, lambda health: health["inference"]["restarts"] > 0)["inference"]["restarts"] == 1
+    until(lambda: not worker.is_running() or worker.status() == "zombie", WAIT_S)
+    wait_for_labels(subscriber, WAIT_S, more=20)
+    assert (
+        wait_for_health(subscriber, lambda health: health["inference"]["restarts"] > 0, WAIT_S)["inference"]["restarts"]
+        == 1
+    )
 
 
 def test_the_answer_goes_to_the_response_topic_with_its_correlation_data(daemon: Daemon, broker: Mosquitto) -> None:
@@ -127,7 +132,7 @@ def test_the_answer_goes_to_the_response_topic_with_its_correlation_data(daemon:
         about = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]
         about.ResponseTopic, about.CorrelationData = "answers/me", b"\x00\x07"
         client.publish("edged/test/a/set/fps", "11", 1, properties=about)
-        until(lambda: bool(heard))
+        until(lambda: bool(heard), WAIT_S)
     finally:
         client.disconnect()
         client.loop_stop()
@@ -139,8 +144,8 @@ def test_the_answer_goes_to_the_response_topic_with_its_correlation_data(daemon:
 def test_a_flood_is_refused_and_labels_go_on(daemon: Daemon, subscriber: Subscriber) -> None:
     for number in range(500):
         subscriber.send("edged/test/a/set/threshold", json.dumps({"value": number / 500, "id": str(number)}))
-    until(lambda: any("too many" in (each["error"] or "") for each in results(subscriber)))
-    wait_for_labels(subscriber, 10, more=5)
+    until(lambda: any("too many" in (each["error"] or "") for each in results(subscriber)), WAIT_S)
+    wait_for_labels(subscriber, WAIT_S, more=5)
     assert len(results(subscriber)) < 200
     assert "too many commands" in daemon.log
 

@@ -50,7 +50,7 @@ def test_sequence_goes_on_after_everything_was_acknowledged_and_the_file_opened_
 
 def test_what_is_present_and_its_event_are_written_together_or_not_at_all(tmp_path: Path) -> None:
     with closing(open_outbox(tmp_path / "events.db")) as outbox:
-        wrong = Known("a", "cat", None, State.PRESENT)  # type: ignore[arg-type]  what no column takes
+        wrong = Known("a", "cat", None, State.PRESENT)  # type: ignore[arg-type]  # what no column takes
         with pytest.raises(sqlite3.IntegrityError):
             outbox.commit([event()], [wrong])
         assert (waiting(outbox), outbox.known(), outbox.sequence) == ([], [], 0)
@@ -86,7 +86,10 @@ def test_old_events_go_but_not_those_of_a_clock_that_was_not_set(tmp_path: Path)
         outbox.commit([], acknowledged=[1])
         now[0] += MAX_AGE_S + 1
         outbox.commit([event(label="later")])
-        assert [(each["event_type"], each.get("first")) for each in waiting(outbox)] == [("appeared", None), ("lost", 2)]
+        assert [(each["event_type"], each.get("first")) for each in waiting(outbox)] == [
+            ("appeared", None),
+            ("lost", 2),
+        ]
 
 
 def test_events_that_could_not_be_written_get_numbers_and_are_stated(tmp_path: Path) -> None:
@@ -178,9 +181,7 @@ class Crashes(RuleBasedStateMachine):
 
     @rule(many=st.integers(0, 4), camera=st.sampled_from("ab"), state=st.sampled_from(State))
     def write(self, many: int, camera: str, state: State) -> None:
-        self.outbox.commit(
-            [event(camera)] * many, [Known(camera, "cat", "Cat", state)], acknowledged=self.acknowledged
-        )
+        self.outbox.commit([event(camera)] * many, [Known(camera, "cat", "Cat", state)], acknowledged=self.acknowledged)
         self.present[camera, "cat"] = state
         self.acknowledged = set()
 
