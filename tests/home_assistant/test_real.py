@@ -58,7 +58,7 @@ def _present() -> None:
 def house(tmp_path: Path, broker: Mosquitto, photos: Path, subscriber: Subscriber) -> Iterator[Daemon]:
     cameras = f"  a: {{source: {photos}, fps: 2, image: true, {PRESENCE}}}\n  b-2: {{source: {photos}, fps: 1}}"
     with Daemon(tmp_path, broker.port, cameras) as running:
-        wait_for_labels(subscriber, 10)
+        wait_for_labels(subscriber, 60)
         yield running
 
 
@@ -114,7 +114,7 @@ def test_every_entity_appears_with_its_state_and_commands_work_both_ways(
     worker = house.worker()
     home.call("button.press", "restart_inference")
     subscriber.wait_for(lambda message: b'"command":"inference/set","ok":true' in message.payload)
-    wait_for_labels(subscriber, 10, more=3)
+    wait_for_labels(subscriber, 60, more=3)
     assert house.worker().pid != worker.pid
     home.call("button.press", "rollback")
     subscriber.wait_for(lambda message: b"there is nothing to go back to" in message.payload)
