@@ -132,6 +132,11 @@ class Classifier:
         return self._members[0].size
 
     @property
+    def threshold(self) -> float:
+        """The first member's own least confidence."""
+        return self._members[0].member.threshold
+
+    @property
     def slugs(self) -> dict[str, str]:
         """Every text that a label may have, members in their order and classes before groups, with its slug."""
         slugs: dict[str, str] = {}

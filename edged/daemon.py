@@ -12,8 +12,10 @@ from contextlib import AsyncExitStack
 from functools import partial
 from typing import TYPE_CHECKING, Final, TypeVar
 
+from edged.answers import Answers
 from edged.camera.frame import Frame
 from edged.camera.newest import Newest
+from edged.commands import Commands
 from edged.config import Config, unbuilt
 from edged.engine.engine import Engine, EngineOptions
 from edged.engine.options import EdgeTpuOptions
@@ -23,14 +25,18 @@ from edged.first_model import first_packages, load_first
 from edged.fleet import Fleet, views
 from edged.health import HealthReporter
 from edged.heat import HeatGovernor
+from edged.home_assistant.integration import show_home_assistant
 from edged.labeling.label import Result
+from edged.live_cameras import LiveCameras
 from edged.mqtt.client import MqttClient
 from edged.mqtt.embedded import EmbeddedBroker
 from edged.mqtt.messages import label_payload
 from edged.pipeline import Pipeline
 from edged.progress import Progress
 from edged.reload import Reloader, warn_of_unknown_labels
+from edged.settings import read_settings
 from edged.signals import stop_signals
+from edged.snapshots import Snapshots
 from edged.supervision import Changed, Watched, supervise
 from edged.systemd import Supervisor
 from edged.threads import from_threads, in_thread
@@ -105,6 +111,9 @@ async def serve(  # noqa: C901, PLR0915  one part after the other, as they are s
         events = Events(mqtt, config.state, config.cameras, wake)
         parts.push_async_callback(events.stop)
 
+        snapshots = Snapshots(mqtt)
+        parts.callback(snapshots.stop)
+
         newest = Newest()
         heat = HeatGovernor(config.heat)
         fleet = Fleet(newest, wake, lambda: heat.share)
@@ -113,6 +122,7 @@ async def serve(  # noqa: C901, PLR0915  one part after the other, as they are s
         def offer(result: Result, frame: Frame) -> None:
             mqtt.publish(mqtt.topics.labels(result.camera), label_payload(result))
             events.offer(result, frame.captured)
+            snapshots.offer(result, frame)
             if show is not None:
                 show(result, frame)
 
@@ -132,27 +142,37 @@ async def serve(  # noqa: C901, PLR0915  one part after the other, as they are s
             return classifier
 
         beat = partial(progress.beat, PIPELINE)
-        pipeline = Pipeline(newest, load, views(config.cameras), offer, beat, events.stands)
+        settings = read_settings(config.state)
+        pipeline = Pipeline(newest, load, views(settings.over(config.cameras)), offer, beat, events.stands)
+        cameras = LiveCameras(settings, pipeline, fleet, mqtt, (events.apply, snapshots.apply))
 
         def tell(model: ModelStatus, update: UpdateStatus) -> None:
             tell_over_mqtt(mqtt, model, update)
+            cameras.tell()
             reporter.model = model.health
             changed.set()
 
         updater = make_updater(config, engine, pipeline, taken, tell)
-        obey_over_mqtt(mqtt, updater)
+        answers = Answers(mqtt)
+        obey_over_mqtt(mqtt, updater, answers)
+        commands = Commands(mqtt, answers, cameras, engine.restart, config.state)
+        home_assistant = show_home_assistant(config, mqtt, cameras, events, pipeline)
         tasks.create_task(mqtt.run(), name="mqtt")
         reporter = HealthReporter(fleet.cameras, engine, pipeline, config.state, share=lambda: heat.share)
         reporter.events = events.health
+        reporter.off = lambda: cameras.off
         watched = Watched(supervisor, progress, fleet, heat, pipeline, engine, changed.set)
         onlookers = {
             "health": _report_health(reporter, mqtt, changed.listener()),
             "supervision": supervise(watched, changed.listener()),
             "updater": updater.run(),
+            "commands": commands.run(),
+            "home assistant": home_assistant,
+            "snapshots": in_thread(snapshots.run, "snapshots"),
             "events": in_thread(events.run, "events"),
         }
         if reload is not None:
-            onlookers["reload"] = Reloader(reload, given, fleet, pipeline, supervisor, events.apply).run(reloading)
+            onlookers["reload"] = Reloader(reload, given, cameras, pipeline, supervisor).run(reloading)
         for name, onlooker in onlookers.items():
             parts.callback(tasks.create_task(onlooker, name=name).cancel)
         progress.expect(PIPELINE, _patience(config, max(len(package.members) for package in packages)))
@@ -160,7 +180,7 @@ async def serve(  # noqa: C901, PLR0915  one part after the other, as they are s
         parts.callback(engine.close)  # once more and earlier: an inference that hangs must not hold up the end
         parts.callback(pipeline.stop)
         parts.callback(fleet.stop)
-        fleet.apply(config.cameras)
+        cameras.take_on(config.cameras)
         parts.callback(supervisor.stopping)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout_at(end):

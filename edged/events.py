@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from edged.labeling.label import ModelRef, Result
     from edged.mqtt.client import MqttClient
     from edged.mqtt.event_messages import Event
+    from edged.outbox import Known
 
 log = logging.getLogger(__name__)
 
@@ -92,6 +93,10 @@ class Events:
     def apply(self, cameras: Mapping[str, CameraConfig]) -> None:
         """These are the cameras from now on."""
         self._inbox.put(lambda: self._note(self._ledger.apply(cameras, time.monotonic())))
+
+    def watched(self) -> tuple[Known, ...] | None:
+        """The labels that are watched, and have a topic; None before a model labels. From any thread."""
+        return self._ledger.watched
 
     def health(self) -> EventsHealth:
         """How it is now."""

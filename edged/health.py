@@ -26,7 +26,7 @@ from edged.mqtt.messages import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from pathlib import Path
 
     from edged.camera.camera import Camera
@@ -76,6 +76,7 @@ class HealthReporter:
         self._processes: dict[int, psutil.Process] = {}
         self._figures = _Figures({}, None)
         self.model = ModelHealth()  # set by whoever knows
+        self.off: Callable[[], Iterable[str]] = tuple  # cameras that are switched off; likewise
         self.events: Callable[[], EventsHealth] = EventsHealth  # likewise
 
     def report(self, mqtt: MqttState) -> Health:
@@ -98,6 +99,7 @@ class HealthReporter:
                 reconnects=state.reconnects,
                 unchanged=unchanged.get(name, 0),
             )
+        cameras |= {name: CameraHealth("off", None, 0.0, 0, 0, 0) for name in self.off() if name not in cameras}
         latency = _percentiles(self._pipeline.latencies())
         board = read_board(self._root)
         return Health(

@@ -30,6 +30,7 @@ class Ledger:
     Attributes:
         unwritten: what has changed since `written`.
         cleared: topics that the broker has forgotten since.
+        watched: labels that have a topic, oldest first; None before there is a model. Replaced whole: for any thread.
     """
 
     def __init__(
@@ -50,6 +51,7 @@ class Ledger:
         self.unwritten: dict[Key, Known] = {}
         self._unpublished: dict[Key, Known] = {}
         self.cleared: set[Key] = set()
+        self.watched: tuple[Known, ...] | None = None
 
     @property
     def watches(self) -> bool:
@@ -116,6 +118,8 @@ class Ledger:
 
     def publish(self) -> None:
         """Hand over what is not published yet."""
+        if self._slugs is not None and (self._unpublished or self.watched is None):
+            self.watched = tuple(known for known in self._known.values() if known.state is not State.GONE)
         for key, known in self._unpublished.items():
             gone = partial(self._tell, partial(self._gone, key)) if known.state is State.GONE else None
             payload = {State.PRESENT: b"ON", State.ABSENT: b"OFF", State.GONE: b""}[known.state]

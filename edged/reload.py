@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Final
 
 from edged.config import Config
 from edged.errors import ConfigError
-from edged.fleet import views
 from edged.threads import in_thread
 from edged.watched import EVERYTHING
 
@@ -18,7 +17,7 @@ if TYPE_CHECKING:
 
     from edged.classifier import Classifier
     from edged.config import CameraConfig
-    from edged.fleet import Fleet
+    from edged.live_cameras import LiveCameras
     from edged.pipeline import Pipeline
     from edged.systemd import Supervisor
 
@@ -31,16 +30,14 @@ READ_SECONDS: Final = 10.0  # it may lie on a disk that hangs
 class Reloader:
     """Reads the configuration again and has the parts take it on.
 
-    `running` is the one that the daemon was started with: what cannot change alive is compared with it. `apply` is told
-    of the cameras too, once they are taken on.
+    `running` is the one that the daemon was started with: what cannot change alive is compared with it.
     """
 
     read: Callable[[], Config]
     running: Config
-    fleet: Fleet
+    cameras: LiveCameras
     pipeline: Pipeline
     supervisor: Supervisor
-    apply: Callable[[Mapping[str, CameraConfig]], None] = lambda _cameras: None
 
     async def run(self, asked: asyncio.Event) -> None:
         """Every time that `asked` is set."""
@@ -63,13 +60,7 @@ class Reloader:
             self.supervisor.reloaded()
 
     def _take_on(self, fresh: Config) -> None:
-        self.pipeline.set_views(views(fresh.cameras))
-        try:
-            done = self.fleet.apply(fresh.cameras)
-        except RuntimeError:
-            self.pipeline.set_views(views(self.fleet.configs))
-            raise
-        self.apply(fresh.cameras)
+        done = self.cameras.take_on(fresh.cameras)
         if self.pipeline.classifier is not None:
             warn_of_unknown_labels(self.pipeline.classifier, fresh.cameras)
         log.info("reload: %s", "; ".join(done) or "no camera has changed")

@@ -67,7 +67,8 @@ class Watched:
     def ready(self) -> bool:
         """Whether the model is loaded, and a camera has given a frame or is being tried again."""
         states = [camera.state.state for camera in self.fleet.cameras.values()]
-        return self.pipeline.classifier is not None and any(state != "starting" for state in states)
+        begun = not states or any(state != "starting" for state in states)  # none: they are all switched off
+        return self.pipeline.classifier is not None and begun
 
     def status(self) -> str:
         """In words, for `systemctl status`."""

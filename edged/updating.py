@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 from functools import partial
 from typing import TYPE_CHECKING, Final
@@ -16,7 +15,6 @@ from edged.mqtt.model_messages import (
     UpdateStatus,
     model_payload,
     parse_model_command,
-    result_payload,
     update_payload,
 )
 from edged.updates.changeover import Changeover
@@ -30,11 +28,13 @@ from edged.updates.updater import Updater
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from edged.answers import Answers
     from edged.classifier import Classifier
     from edged.config import Config, RegistryConfig
     from edged.engine.engine import Engine
     from edged.models.store import Store
     from edged.mqtt.client import MqttClient
+    from edged.mqtt.incoming import Incoming
     from edged.pipeline import Pipeline
 
 log = logging.getLogger(__name__)
@@ -88,21 +88,17 @@ def _rounds(config: Config, registry: RegistryConfig, store: Store) -> Rounds:
     )
 
 
-def obey_over_mqtt(mqtt: MqttClient, updater: Updater) -> None:
-    """Have the updater do what comes in at `…/model/set`, and say on `…/result` what came of it."""
+def obey_over_mqtt(mqtt: MqttClient, updater: Updater, answers: Answers) -> None:
+    """Have the updater do what comes in at `…/model/set`, and say what came of it."""
 
-    def handle(payload: bytes) -> None:
-        command = "model/set"
-        try:
-            parsed = parse_model_command(payload)
-        except EdgedError as error:
-            mqtt.publish(mqtt.topics.result, result_payload(command, str(error), _id_of(payload)), qos=1)
+    def handle(incoming: Incoming) -> None:
+        reply = answers.take("model/set", incoming)
+        if reply is None:
             return
-
-        def reply(error: str | None) -> None:
-            mqtt.publish(mqtt.topics.result, result_payload(command, error, parsed.id), qos=1)
-
-        updater.command(parsed, reply)
+        try:
+            updater.command(parse_model_command(incoming.payload), reply)
+        except EdgedError as error:
+            reply(str(error))
 
     mqtt.subscribe(mqtt.topics.model_set, handle)
 
@@ -113,11 +109,3 @@ def tell_over_mqtt(mqtt: MqttClient, model: ModelStatus, update: UpdateStatus) -
     mqtt.publish(mqtt.topics.update, update_payload(update), qos=1, retain=True)
 
 
-def _id_of(payload: bytes) -> str | None:
-    """The id of a command that is none, so that whoever sent it hears of it."""
-    try:
-        parsed = json.loads(payload)
-    except (ValueError, RecursionError):
-        return None
-    found = parsed.get("id") if isinstance(parsed, dict) else None
-    return found[:128] if isinstance(found, str) else None

@@ -8,7 +8,7 @@ import time
 from typing import TYPE_CHECKING, Self
 
 import pytest
-from support.mosquitto import soon, until
+from support.mosquitto import make_client, soon, until
 
 from edged import fleet as fleet_module
 from edged import reload as reload_module
@@ -16,8 +16,10 @@ from edged.camera.camera import Camera
 from edged.camera.newest import Newest
 from edged.config import CameraConfig, Config
 from edged.fleet import Fleet, views
+from edged.live_cameras import LiveCameras
 from edged.pipeline import Pipeline
 from edged.reload import Reloader
+from edged.settings import Settings
 from edged.systemd import Supervisor
 
 if TYPE_CHECKING:
@@ -52,9 +54,10 @@ class Reloading:
     """A reloader at work on these cameras."""
 
     def __init__(self, fleet: Fleet, cameras: dict[str, CameraConfig], read: Callable[[], Config]) -> None:
-        fleet.apply(cameras)
         self.pipeline = Pipeline(Newest(), lambda: None, views(cameras), lambda _result, _frame: None)
-        self._reloader = Reloader(read, Config(cameras=cameras), fleet, self.pipeline, Supervisor({}))
+        live = LiveCameras(Settings(), self.pipeline, fleet, make_client(1))
+        live.take_on(cameras)
+        self._reloader = Reloader(read, Config(cameras=cameras), live, self.pipeline, Supervisor({}))
         self._asked = asyncio.Event()
 
     async def __aenter__(self) -> Self:

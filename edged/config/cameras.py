@@ -47,15 +47,17 @@ def _whole_number(value: object) -> object:
     return int(value) if isinstance(value, str) and re.fullmatch("[0-9]{1,3}", value) else value
 
 
+Threshold = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+Fps = Annotated[
+    float, Field(gt=0, le=240, allow_inf_nan=False), allowed("a number of frames a second, above 0 and up to 240")
+]
 LabelTexts = Annotated[tuple[Text, ...], BeforeValidator(_empty_list), allowed("a list of labels, such as [Cat, Dog]")]
 
 
 class LabelsConfig(Section):
     """Which labels come out."""
 
-    threshold: Annotated[
-        float | None, Field(ge=0, le=1, allow_inf_nan=False), allowed("a number between 0 and 1, or null")
-    ] = None
+    threshold: Annotated[Threshold | None, allowed("a number between 0 and 1, or null")] = None
     """The least confidence. null: the model's own."""
     max_results: Annotated[int, Field(ge=1, le=100_000), allowed("a whole number from 1")] = 10
     allow: LabelTexts = ()
@@ -120,9 +122,7 @@ class CameraConfig(Section):
 
     source: SourceAddress
     """picamera[:N], v4l2:DEVICE, rtsp://…, http(s)://…, a file or a folder."""
-    fps: Annotated[
-        float, Field(gt=0, le=240, allow_inf_nan=False), allowed("a number of frames a second, above 0 and up to 240")
-    ] = 5.0
+    fps: Fps = 5.0
     """At most so many frames a second are labelled."""
     rotation: Annotated[
         Literal[0, 90, 180, 270], BeforeValidator(_whole_number), allowed("0, 90, 180 or 270 degrees, clockwise")

@@ -11,11 +11,7 @@ if TYPE_CHECKING:
 
     from edged.config.schema import Config
 
-UNBUILT: Final = (
-    "web",
-    "home_assistant",
-    "cameras.*.image",
-)
+UNBUILT: Final = ("web",)
 """Keys without effect. An issue that builds one takes it out of here."""
 
 

@@ -13,8 +13,9 @@ import contextlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from edged.mqtt.connection import Connection, Handler
+from edged.mqtt.connection import Connection
 from edged.mqtt.ending import Cause, Ending
+from edged.mqtt.incoming import Subscription
 from edged.mqtt.messages import OFFLINE, ONLINE
 from edged.mqtt.outgoing import Message, Outgoing
 from edged.mqtt.report import Report, describe
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
     from edged.config.addresses import Server
     from edged.config.mqtt import MqttConfig
+    from edged.mqtt.incoming import Handler
 
 _DIAL_S: Final = 10.0  # name, TCP, TLS and websocket together
 _ANSWER_S: Final = 5.0  # CONNACK …
@@ -65,7 +67,7 @@ class MqttClient:
         self.topics = self._identity.topics
         self.on_state_change: Callable[[], None] | None = None
         self._outgoing = Outgoing()
-        self._subscriptions: dict[str, Handler] = {}
+        self._subscriptions: dict[str, Subscription] = {}
         # The first of what is retained, and therefore the first thing that every connection says.
         self._outgoing.put(Message(self.topics.status, ONLINE, qos=1, retain=True))
         self._stopping = asyncio.Event()
@@ -104,12 +106,21 @@ class MqttClient:
         if not self._stopping.is_set():
             self._send(message)
 
-    def subscribe(self, topic: str, handler: Handler) -> None:
+    def subscribe(self, topic: str, handler: Handler, *, retained: bool = False) -> None:
         """Have `handler` called, on the event loop, with what is published there. Before `run`.
 
-        What is retained is not handed on: a command that a broker kept was for another day.
+        Args:
+            topic: or a filter, with `+` or `#`; of two that take a topic, the first one's handler is called.
+            handler: told of each message.
+            retained: also of what is retained. A command that a broker kept was for another day.
         """
-        self._subscriptions[topic] = handler
+        self._subscriptions[topic] = Subscription(handler, retained)
+
+    def repeat(self) -> None:
+        """Send everything retained once more: somebody has come who may have missed it."""
+        self._outgoing.repeat()
+        if (connection := self._connection) is not None:
+            connection.wake()
 
     async def run(self) -> None:
         """Keep a connection for as long as the daemon lives. Returns after `stop`.

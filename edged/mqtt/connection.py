@@ -15,16 +15,16 @@ import select
 import socket
 import threading
 import time
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from edged.mqtt.ending import Cause, Ending, farewell, in_words, refusal, unreachable
+from edged.mqtt.incoming import Subscription, read_message, subscription
 from edged.mqtt.properties import packed
 from edged.mqtt.transport import WINDOW, Identity, Version, new_client
 from edged.mqtt.wake import Wake
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags, MQTTMessage
     from paho.mqtt.properties import Properties
@@ -32,13 +32,11 @@ if TYPE_CHECKING:
 
     from edged.config.addresses import Server
     from edged.config.mqtt import MqttConfig
+    from edged.mqtt.incoming import Incoming
     from edged.mqtt.outgoing import Message, Outgoing
 
 _TICK_MS: Final = 1000  # how often paho looks at its keep-alive
-_MOST_BYTES: Final = 65536  # of a message to us; no command has as many
-
-Handler = Callable[[bytes], None]
-"""Called on the event loop with a message's payload."""
+_MOST_UNHEARD: Final = 100  # messages to us that wait for the event loop; a flood of commands must not fill the memory
 
 
 class Connection:
@@ -73,7 +71,8 @@ class Connection:
         self.greeted: asyncio.Future[None] = self.loop.create_future()
         self.ended: asyncio.Future[Ending] = self.loop.create_future()
         self.gone: asyncio.Future[None] = self.loop.create_future()
-        self.subscriptions: Mapping[str, Handler] = {}
+        self.subscriptions: Mapping[str, Subscription] = {}
+        self._unheard = threading.Semaphore(_MOST_UNHEARD)
         self._thread = threading.Thread(target=self._run, name="mqtt", daemon=True)
         self._wake = Wake()
         self._closing = False
@@ -274,11 +273,23 @@ class Connection:
                 self._log.warning("mqtt: the broker lets nobody subscribe to %s here: %s", topic, words)
 
     def _on_message(self, _client: Client, _data: object, message: MQTTMessage) -> None:
-        handler = self.subscriptions.get(message.topic)
-        if message.retain:
+        try:
+            found = subscription(self.subscriptions, message.topic)
+        except ValueError:  # a topic that is not UTF-8
+            return
+        if found is None:
+            return
+        if message.retain and not found.retained:
             self._log.warning("mqtt: a retained command at %s is ignored; publish it without retain", message.topic)
-        elif handler is not None:
-            self.tell(handler, message.payload[:_MOST_BYTES])
+        elif self._unheard.acquire(blocking=False):
+            self.tell(self._hear, found, read_message(message))
+        else:
+            self._log.debug("mqtt: too many messages at once; one at %s is dropped", message.topic)
+
+    def _hear(self, found: Subscription, incoming: Incoming) -> None:
+        """On the event loop."""
+        self._unheard.release()
+        found.handler(incoming)
 
 
 def _write_later(_client: Client, _data: object, _socket: object) -> None:

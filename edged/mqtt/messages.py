@@ -59,6 +59,28 @@ class Topics:
         """The outcome of every command."""
         return f"{self.prefix}/result"
 
+    @property
+    def inference_set(self) -> str:
+        """Where commands about inference come."""
+        return f"{self.prefix}/inference/set"
+
+    @property
+    def any_setting(self) -> str:
+        """A filter: where commands about cameras come."""
+        return f"{self.prefix}/+/set/+"
+
+    def set(self, camera: str, setting: str) -> str:
+        """Where one setting of a camera is changed."""
+        return f"{self.prefix}/{camera}/set/{setting}"
+
+    def settings(self, camera: str) -> str:
+        """What of a camera's settings applies; retained."""
+        return f"{self.prefix}/{camera}/settings"
+
+    def image(self, camera: str) -> str:
+        """A snapshot as JPEG; retained."""
+        return f"{self.prefix}/{camera}/image"
+
     def labels(self, camera: str) -> str:
         """The stream of one camera's results."""
         return f"{self.prefix}/{camera}/labels"

@@ -95,11 +95,15 @@ def model_payload(status: ModelStatus) -> bytes:
 
 
 def update_payload(status: UpdateStatus) -> bytes:
-    """`…/update` as JSON: exactly the keys that Home Assistant takes, one more and it drops the message."""
+    """`…/update` as JSON: exactly the keys that Home Assistant takes, one more and it drops the message.
+
+    A version that is not known is left out, as null would cost the message too.
+    """
+    installed = status.installed_version
+    versions = {"installed_version": installed, "latest_version": status.latest_version or installed}
     return _json(
         {
-            "installed_version": status.installed_version,
-            "latest_version": status.latest_version or status.installed_version,
+            **{key: version for key, version in versions.items() if version is not None},
             "title": status.title,
             "release_summary": status.release_summary[:MAX_SUMMARY],
             "in_progress": status.in_progress,

@@ -25,11 +25,15 @@ _OVERHEAD: Final = 200  # bytes of a Message and its place in the queue, so that
 
 @dataclass(frozen=True, slots=True)
 class About:
-    """What MQTT 5 says with a message: seconds after which nobody wants it any more, its media type, and pairs."""
+    """What MQTT 5 says with a message: seconds after which nobody wants it any more, its media type, and pairs.
+
+    `correlation`: of an answer, what its question carried.
+    """
 
     expiry_s: int | None = None
     content_type: str | None = None
     user: tuple[tuple[str, str], ...] = ()
+    correlation: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +147,10 @@ class Outgoing:
         if message.durable:
             with self._lock:
                 self._young.append((time.monotonic(), message))
+        elif message.retain and not message.payload:  # the broker has forgotten the topic, and so does this
+            with self._lock:
+                if self._state.get(message.topic) is message:
+                    del self._state[message.topic]
 
     def renew(self) -> None:
         """There is a new connection: everything retained goes first, in the order in which it was first set.
@@ -159,6 +167,14 @@ class Outgoing:
             self._state_waiting = OrderedDict(
                 (topic, _Waiting(message, 0, now)) for topic, message in self._state.items()
             )
+
+    def repeat(self) -> None:
+        """Everything retained once more, after what waits already."""
+        with self._lock:
+            now = time.monotonic()
+            for topic, message in self._state.items():
+                self._order += 1
+                self._state_waiting.setdefault(topic, _Waiting(message, self._order, now))
 
     def give_back(self, messages: Iterable[Message]) -> None:
         """A connection has ended: put what it took and did not get out at the front again.

@@ -33,4 +33,6 @@ def packed(about: About) -> Properties:
         properties.ContentType = about.content_type
     if about.user:
         properties.UserProperty = list(about.user)
+    if about.correlation is not None:
+        properties.CorrelationData = about.correlation
     return _Packed(properties)

@@ -307,10 +307,9 @@ web: {listen: null, token_file: null}
 home_assistant: {discovery: true}
 """
     )
-    assert [sentence.partition(":")[0] for sentence in unbuilt(config)] == [
-        "cameras.porch.image",
-        "home_assistant",
-    ]
+    assert unbuilt(config) == []
+    page = parse(f"{CAMERA}\nweb: {{listen: '127.0.0.1:8080'}}")
+    assert [sentence.partition(":")[0] for sentence in unbuilt(page)] == ["web"]
     assert "cameras.porch.presence.motion" in given_sections(config)
     assert "web" not in given_sections(config)
 

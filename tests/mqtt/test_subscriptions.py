@@ -26,7 +26,7 @@ def test_what_is_published_reaches_the_handler_also_after_the_broker_was_restart
 
     async def scenario() -> None:
         client = make_client(broker.port)
-        client.subscribe(TOPIC, heard.append)
+        client.subscribe(TOPIC, lambda incoming: heard.append(incoming.payload))
         async with running(client):
             await soon(lambda: client.state().connected)
             subscriber.send(TOPIC, b"one")
@@ -49,7 +49,7 @@ def test_a_retained_command_is_ignored_and_said(
         subscriber.send(TOPIC, b"old", retain=True)
         await soon(lambda: subscriber.on(TOPIC) == [b"old"])
         client = make_client(broker.port)
-        client.subscribe(TOPIC, heard.append)
+        client.subscribe(TOPIC, lambda incoming: heard.append(incoming.payload))
         async with running(client):
             await soon(lambda: "a retained command" in caplog.text)
             subscriber.send(TOPIC, b"new")
