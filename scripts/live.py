@@ -13,7 +13,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections import deque
+from collections import Counter, deque
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -115,6 +115,9 @@ class Listener:
 
     def __init__(self, port: int) -> None:
         self.count = 0
+        self.by_camera: Counter[str] = Counter()
+        self.models: set[str] = set()
+        self.on_arrival: Callable[[Arrival], None] = lambda _: None
         self._arrivals: deque[Arrival] = deque(maxlen=REMEMBERED)
         self._new = threading.Condition()
         self._subscribed = threading.Event()
@@ -170,6 +173,10 @@ class Listener:
                 if not self._new.wait(began + timeout - time.monotonic()):
                     raise LateError(f"no label within {timeout:g} s{f' of {sorted(missing)}' if missing else ''}")
 
+    def publish(self, topic: str, payload: str) -> None:
+        """Say something to the daemon."""
+        self._client.publish(topic, payload, qos=1)
+
     def wait_for_device(self, device: str, timeout: float) -> None:
         """Until labels come from there. Raises LateError."""
         until(lambda: bool(self._arrivals) and self._arrivals[-1].device == device, timeout)
@@ -182,8 +189,11 @@ class Listener:
         arrival = Arrival(at, labelled, result["camera"], result["device"])
         with self._new:
             self.count += 1
+            self.by_camera[arrival.camera] += 1
+            self.models.add(result["model"]["name"])
             self._arrivals.append(arrival)
             self._new.notify_all()
+        self.on_arrival(arrival)
 
 
 @dataclass(frozen=True, slots=True)
