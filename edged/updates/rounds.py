@@ -140,16 +140,16 @@ class Rounds:
         poll = await in_thread(partial(self._registry.poll, asking), "registry")
         await self._leave_revoked(work, poll)
         telling.update = update = poll.update
-        if update is None:
+        if update is None or not (told or self._options.automatic):
             if change.trial is None and not telling.rolled_back:
-                telling.error = None
+                telling.recovered()
             return poll.reason if told else None
-        if not told and not self._options.automatic:
-            return None
         waits = await in_thread(partial(self._why_wait, update.size), "conditions")
-        telling.error = waits
         if waits is None:
+            telling.error = None
             await self._install(work, update)
+        else:
+            telling.waits(waits)
         return waits
 
     async def _leave_revoked(self, work: Work, poll: Poll) -> None:

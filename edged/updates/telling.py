@@ -41,15 +41,29 @@ class Telling:
         self.update: Update | None = None
         self.rolled_back = False
         self.error: str | None = None
+        self._logged: str | None = None
+        self._waits = False
 
     def fault(self, text: str) -> None:
-        """Something has failed; in the log once."""
-        log.log(logging.DEBUG if text == self.error else logging.WARNING, "updates: %s", text)
-        self.error = text
+        """Something has failed; in the log once, until it has gone well."""
+        log.log(logging.DEBUG if text == self._logged else logging.WARNING, "updates: %s", text)
+        self._logged = self.error = text
+        self._waits = False
+
+    def waits(self, text: str) -> None:
+        """An update has to wait; in the log when that begins."""
+        log.log(logging.DEBUG if self._waits else logging.INFO, "updates: %s", text)
+        self.error, self._waits = text, True
+
+    def recovered(self) -> None:
+        """Nothing is wrong any more with the registry."""
+        self.error = self._logged = None
+        self._waits = False
 
     def well(self) -> None:
         """Another model labels, and nothing is wrong."""
-        self.rolled_back, self.error = False, None
+        self.rolled_back = False
+        self.recovered()
 
     def say(self, change: Changeover) -> None:
         """Tell of everything, if something has changed since the last time."""
