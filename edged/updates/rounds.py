@@ -175,7 +175,7 @@ class Rounds:
         log.info("model %s %s: proving", ref.name, ref.version)
         telling.phase, telling.percentage = "proving", 100
         try:
-            await in_thread(partial(self._prove, folder, work.changeover.entry), "prove")
+            await in_thread(partial(self._prove, folder, work.changeover.proved), "prove")
         except ModelError as error:
             await in_thread(partial(shelf.refuse, ref, str(error), folder), "store")
             raise
@@ -194,14 +194,18 @@ class Work:
     telling: Telling
     changing: asyncio.Lock
 
-    async def try_out(self, entry: Entry) -> None:
-        """Let a model from the registry label, on probation; one that cannot is refused from then on.
+    async def try_out(self, entry: Entry, *, chosen: bool = False) -> None:
+        """Let a model on probation label; one that cannot is refused from then on.
+
+        Args:
+            entry: the model.
+            chosen: whether a person chose it.
 
         Raises:
             ModelError, WorkerError: it cannot.
         """
         try:
-            await self.changeover.to(entry, chosen=False)
+            await self.changeover.to(entry, chosen=chosen)
         except (ModelError, WorkerError) as error:
             await in_thread(partial(self.shelf.mark_bad, entry, str(error)), "store")
             self.telling.rolled_back = True
