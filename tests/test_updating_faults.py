@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import shutil
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,7 @@ from support.updating_device import make_updating_device
 
 from edged.models.store import Entry, Store
 from edged.models.store_change import changing
+from edged.updates.shelf import MOST_TRIES, refusals_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -195,6 +197,28 @@ def test_probation_that_a_power_cut_ends_begins_anew_after_a_start_with_the_last
         wait_for_model(subscriber, lambda said: (said["state"], said["version"]) == ("good", "1.1.0"), count)
     assert (active := store.active()) is not None
     assert active.digest == entry.digest
+
+
+def test_probation_that_was_cut_off_too_often_is_refused_with_the_reason_and_labels_go_on(
+    device: Callable[..., Daemon], operator: Operator, subscriber: Subscriber, tmp_path: Path
+) -> None:
+    """As when the whole device goes down each time that this model labels: nothing tries it for ever."""
+    put_in(tmp_path / "state", operator.package("1.0.0"))
+    entry = put_in(tmp_path / "state", operator.package("1.1.0"), "probation")
+    with changing(Store(tmp_path / "state")) as change:
+        change.record(entry.digest, replace(entry.record, tries=MOST_TRIES))
+    operator.publish("1.1.0")
+    daemon = device(operator.address, ", automatic: false")
+    with contextlib.ExitStack() as stack:
+        assert first_label(daemon, subscriber) == (NAME, "1.0.0")
+        stack.push(daemon.__exit__)
+        said = wait_for_model(subscriber, lambda said: said["state"] == "rolled_back")
+        why = f"the daemon or the whole device ended {MOST_TRIES} times"
+        assert why in said["last_error"]
+        assert why in daemon.log
+        wait_for_labels(subscriber, BACK_SECONDS, more=20)
+        assert labels(subscriber)[-1]["model"]["version"] == "1.0.0"
+    assert f"sha256:{entry.digest}" in refusals_of(Store(tmp_path / "state")).digests
 
 
 def flip(entry: Entry) -> None:

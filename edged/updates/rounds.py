@@ -110,7 +110,7 @@ class Rounds:
         try:
             error = await self._ask(work, told=bool(told_to))
             self._failures = 0
-            if error is not None and work.telling.update is not None:
+            if work.telling.waiting:
                 pause = min(pause, WAITING_SECONDS)
         except UnavailableError as failure:
             error = str(failure)
@@ -138,6 +138,9 @@ class Rounds:
             name = change.ref.name
         asking = Asking(self._options.device, name, await _installed(work, name), work.shelf.refusals.digests)
         poll = await in_thread(partial(self._registry.poll, asking), "registry")
+        if not poll.asked:
+            telling.waits(poll.reason)
+            return poll.reason
         await self._leave_revoked(work, poll)
         telling.update = update = poll.update
         if update is None or not (told or self._options.automatic):

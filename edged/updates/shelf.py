@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import logging
 import shutil
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
@@ -17,6 +16,7 @@ from edged.models.package import BASE, find_model, open_package
 from edged.models.store import Store, is_whole, open_entry
 from edged.models.store_change import changing
 from edged.updates.refusals import Refusals
+from edged.updates.room import make_room
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     from edged.models.record import Record, State
     from edged.models.store import Entry
     from edged.models.store_change import Change
-
-log = logging.getLogger(__name__)
 
 SOURCE: Final = "registry: "
 """How the source of a model begins that an update brought: only such ones make room by themselves."""
@@ -234,17 +232,8 @@ class Shelf:
         self.refusals.add(ref, why)
 
     def make_room(self) -> None:
-        """Take away the oldest models of updates beyond the cap; never the active or previous one, nor on probation."""
-        kept = {entry.digest for entry in (self.store.active(), self.store.previous()) if entry is not None}
-        ours = [entry for entry in self.store.entries() if came_from_registry(entry)]
-        ours.sort(key=lambda entry: entry.record.installed, reverse=True)
-        room = self._cap
-        for entry in ours:
-            room -= _size(entry.folder)
-            if room < 0 and entry.digest not in kept and entry.record.state != "probation":
-                with changing(self.store) as change:
-                    change.remove(entry)
-                log.info("model %s makes room", entry.label)
+        """Take away the oldest models of updates, beyond the cap."""
+        make_room(self.store, filter(came_from_registry, self.store.entries()), self._cap)
 
 
 def _mark(change: Change, entry: Entry, state: State) -> None:
@@ -258,11 +247,3 @@ def _write(change: Change, entry: Entry, record: Record) -> None:
 
 def _digest(entry: Entry) -> str:
     return f"sha256:{entry.digest}"
-
-
-def _size(folder: Path) -> int:
-    """Bytes of a package; what cannot be looked at counts as nothing."""
-    try:
-        return sum(path.lstat().st_size for path in folder.iterdir())
-    except OSError:
-        return 0
