@@ -6,6 +6,7 @@ import contextlib
 import json
 import shutil
 from dataclasses import replace
+from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,7 @@ from support.mosquitto import Mosquitto, Subscriber, until
 from support.static_server import StaticServer, login_page, status
 from support.updating_device import make_updating_device
 
+from edged.cli.main import main
 from edged.models.store import Entry, Store
 from edged.models.store_change import changing
 from edged.updates.shelf import MOST_TRIES, refusals_of
@@ -79,10 +81,14 @@ def is_good(said: dict[str, Any]) -> bool:
 
 def first_label(daemon: Daemon, subscriber: Subscriber) -> tuple[str, str]:
     """Start it; name and version of the model of its first label."""
-    count = len(labels(subscriber))
+    now = datetime.now(UTC)
     daemon.start()
-    wait_for_labels(subscriber, SECONDS)
-    model = labels(subscriber)[count]["model"]
+
+    def since() -> list[dict[str, Any]]:
+        return [result for result in labels(subscriber) if datetime.fromisoformat(result["time"]) > now]
+
+    until(lambda: bool(since()), SECONDS)
+    model = since()[0]["model"]
     return model["name"], model["version"]
 
 
@@ -192,11 +198,29 @@ def test_probation_that_a_power_cut_ends_begins_anew_after_a_start_with_the_last
     daemon = device(operator.address)
     with contextlib.ExitStack() as stack:
         count = len(subscriber.on("edged/test/model"))
-        assert first_label(daemon, subscriber) == (NAME, "1.0.0")
         stack.push(daemon.__exit__)
+        assert first_label(daemon, subscriber) == (NAME, "1.0.0")
         wait_for_model(subscriber, lambda said: (said["state"], said["version"]) == ("good", "1.1.0"), count)
     assert (active := store.active()) is not None
     assert active.digest == entry.digest
+
+
+def test_choice_by_hand_of_the_model_before_ends_a_probation(
+    device: Callable[..., Daemon], operator: Operator, subscriber: Subscriber, tmp_path: Path
+) -> None:
+    put_in(tmp_path / "state", operator.package("1.0.0"))
+    entry = put_in(tmp_path / "state", operator.package("1.1.0"), "probation", use=False)
+    operator.publish("1.0.0")
+    with device(operator.address, probation="results: 1000000, for: 1h") as daemon:
+        wait_for_model(subscriber, lambda said: (said["state"], said["version"]) == ("probation", "1.1.0"))
+        count = len(subscriber.on("edged/test/model"))
+        assert main(["models", "use", f"{NAME}@1.0.0", "--state", str(tmp_path / "state")]) == 0
+        wait_for_model(subscriber, lambda said: (said["state"], said["version"]) == ("good", "1.0.0"), count)
+        until(lambda: labels(subscriber)[-1]["model"]["version"] == "1.0.0", BACK_SECONDS)
+        assert daemon.stop() == 0
+    store = Store(tmp_path / "state")
+    assert (found := store.entry(entry.digest)) is not None
+    assert (found.record.state, refusals_of(store).all) == ("rolled_back", ())
 
 
 def test_probation_that_was_cut_off_too_often_is_refused_with_the_reason_and_labels_go_on(
@@ -210,8 +234,8 @@ def test_probation_that_was_cut_off_too_often_is_refused_with_the_reason_and_lab
     operator.publish("1.1.0")
     daemon = device(operator.address, ", automatic: false")
     with contextlib.ExitStack() as stack:
-        assert first_label(daemon, subscriber) == (NAME, "1.0.0")
         stack.push(daemon.__exit__)
+        assert first_label(daemon, subscriber) == (NAME, "1.0.0")
         said = wait_for_model(subscriber, lambda said: said["state"] == "rolled_back")
         why = f"the daemon or the whole device ended {MOST_TRIES} times"
         assert why in said["last_error"]
@@ -257,7 +281,7 @@ def test_damaged_model_is_passed_over_at_the_start(
     daemon.__exit__()
     damage(before)
     with contextlib.ExitStack() as stack:
-        assert first_label(daemon, subscriber)[0] == "base"
         stack.push(daemon.__exit__)
+        assert first_label(daemon, subscriber)[0] == "base"
         assert "cannot be used" in daemon.log
         assert "Traceback" not in daemon.log

@@ -106,13 +106,13 @@ class Changeover:
         if entry is not None:
             await in_thread(partial(self._shelf.begin_try, entry), "store")
         package = await in_thread(partial(self._shelf.open, entry), "open-model")
-        await in_thread(partial(self._switch.to, package), "switch")
+        restarts = await in_thread(partial(self._switch.to, package), "switch")
         log.info("model %s %s labels%s", package.ref.name, package.ref.version, ", on probation" if entry else "")
         left = self.trial
         self.trial = None
         self._took_over(entry, package.ref)
         if entry is not None:
-            self._begin_trial(entry, fallback, usual, chosen=chosen)
+            self.trial = Trial(entry, fallback, chosen, usual, time.monotonic(), restarts)
         if left is not None and (entry is None or left.entry.digest != entry.digest):  # replaced before it was judged
             await self._change(partial(self._shelf.give_up, left.entry))
         if chosen:
@@ -171,9 +171,6 @@ class Changeover:
         """The daemon ends as it was told to: a probation that this cuts off does not count."""
         if self.trial is not None:
             await self._change(partial(self._shelf.put_off, self.trial.entry))
-
-    def _begin_trial(self, entry: Entry, fallback: Entry | None, usual: float | None, *, chosen: bool) -> None:
-        self.trial = Trial(entry, fallback, chosen, usual, time.monotonic(), self._engine.state().restarts)
 
     async def _change(self, what: partial[None]) -> None:
         """Change the store as well as can be: with a full disk labels are right all the same until the next start."""

@@ -120,6 +120,10 @@ class Shelf:
         """Whether it has not shown that it does well, or has failed."""
         return entry.record.state != "good" or self._is_refused(entry)
 
+    def is_given_up(self, entry: Entry) -> bool:
+        """Whether a person has chosen something else since its probation began."""
+        return self._fresh(entry).record.state == "rolled_back"
+
     def begin_try(self, entry: Entry) -> None:
         """A model is about to label: a probation is counted on the disk before it begins.
 

@@ -140,6 +140,10 @@ class Updater:
         await self._leave_refused()
         choice = self._chosen()
         if choice == self._choice:
+            if change.trial is not None and self._work.shelf.is_given_up(change.trial.entry):
+                change.trial = None  # somebody wants what was chosen before it
+                await change.back_to(self._store.active())
+                self._work.telling.well()
             return
         self._choice = choice
         entry, before = self._store.active(), change.entry
