@@ -17,6 +17,7 @@ from edged.mqtt.connection import Connection
 from edged.mqtt.ending import Cause, Ending
 from edged.mqtt.incoming import Subscription
 from edged.mqtt.messages import OFFLINE, ONLINE
+from edged.mqtt.once import Once
 from edged.mqtt.outgoing import Message, Outgoing
 from edged.mqtt.report import Report, describe
 from edged.mqtt.retry import Retry
@@ -77,6 +78,7 @@ class MqttClient:
         self._preferred: Version = "5" if config.protocol == "auto" else config.protocol
         self._retry = Retry()
         self._report = Report(logger)
+        self._once = Once(logger)
         self._connects = 0
         self._protocol: Version | None = None
         self._reason: str | None = "not connected yet"
@@ -171,9 +173,10 @@ class MqttClient:
         for _ in self._config.addresses:
             address = self._config.addresses[self._turn % len(self._config.addresses)]
             ending = await self._try_versions(address)
+            # After a connection that was lost too: its node may hang, and take new ones without a word.
+            self._turn += 1
             if ending.lasted or self._stopping.is_set():
                 break
-            self._turn += 1
         return ending
 
     async def _try_versions(self, address: Server) -> Ending:
@@ -198,7 +201,9 @@ class MqttClient:
         if len(self._stragglers) >= _MAX_STRAGGLERS:
             return Ending(Cause.UNREACHABLE, "earlier attempts still hang")
         try:
-            connection = Connection(self._config, self._identity, address, version, self._outgoing, self._log)
+            connection = Connection(
+                self._config, self._identity, address, version, self._outgoing, self._log, self._once
+            )
             connection.subscriptions = self._subscriptions
             connection.start()
         except (OSError, RuntimeError) as error:  # no descriptor or thread is left; that may pass

@@ -10,20 +10,22 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 import select
 import socket
 import threading
 import time
 from typing import TYPE_CHECKING, Final
 
-from edged.mqtt.ending import Cause, Ending, farewell, in_words, refusal, unreachable
+from paho.mqtt.client import MQTT_LOG_ERR
+
+from edged.mqtt.ending import NOT_AUTHORISED, Cause, Ending, farewell, in_words, refusal, tls_alert, unreachable
 from edged.mqtt.incoming import Subscription, read_message, subscription
 from edged.mqtt.properties import packed
-from edged.mqtt.transport import WINDOW, Identity, Version, new_client
+from edged.mqtt.transport import WINDOW, Identity, Version, connect, new_client
 from edged.mqtt.wake import Wake
 
 if TYPE_CHECKING:
+    import logging
     from collections.abc import Callable, Mapping
 
     from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags, MQTTMessage
@@ -33,9 +35,12 @@ if TYPE_CHECKING:
     from edged.config.addresses import Server
     from edged.config.mqtt import MqttConfig
     from edged.mqtt.incoming import Incoming
+    from edged.mqtt.once import Once
     from edged.mqtt.outgoing import Message, Outgoing
 
 _TICK_MS: Final = 1000  # how often paho looks at its keep-alive
+_AROUND_BYTES: Final = 16  # of a PUBLISH, around topic, properties and payload
+_PUBLISH, _SUBSCRIBE, _RETAINED = "publish", "subscribe", "retained"  # what is said once, of each topic
 _MOST_UNHEARD: Final = 100  # messages to us that wait for the event loop; a flood of commands must not fill the memory
 
 
@@ -59,6 +64,7 @@ class Connection:
         version: Version,
         outgoing: Outgoing,
         logger: logging.Logger,
+        once: Once,
     ) -> None:
         self._config = config
         self._identity = identity
@@ -66,6 +72,7 @@ class Connection:
         self._version: Version = version
         self._outgoing = outgoing
         self._log = logger
+        self._once = once
         self.loop = asyncio.get_running_loop()
         self.dialled: asyncio.Future[None] = self.loop.create_future()
         self.greeted: asyncio.Future[None] = self.loop.create_future()
@@ -80,11 +87,12 @@ class Connection:
         # From here on: the thread's own.
         self._in_flight: dict[int, Message] = {}
         self._window = WINDOW
+        self._largest: int | None = None  # packet that the broker takes, in bytes
         self._told: list[Callable[[], None]] = []
-        self._denied: set[str] = set()
         self._parted = False
         self._since: float | None = None
         self._refusal: Ending | None = None
+        self._failure = ""  # paho's words for what went wrong at reading
         self._farewell: tuple[bool, ReasonCode, Properties | None] | None = None
 
     @property
@@ -142,7 +150,8 @@ class Connection:
             client.on_message = self._on_message
             client.on_subscribe = self._on_subscribe
             client.on_socket_register_write = _write_later
-            client.connect(self._address.host, self._address.port, keepalive=max(1, round(self._config.keepalive)))
+            client.on_log = self._on_log
+            connect(client, self._address.host, self._address.port, self._config.keepalive, self._version)
         except (OSError, ValueError, IndexError) as error:  # the last two: names and websocket answers beyond reading
             return unreachable(error)
         # Else an event that follows labels waits up to 40 ms, until the broker's kernel has acknowledged those (Nagle).
@@ -156,7 +165,7 @@ class Connection:
                 sock.close()
             # They hold us and we hold paho's: cut the ring, so that descriptors go now and not when gc comes by.
             client.on_connect = client.on_disconnect = client.on_publish = None
-            client.on_message = client.on_subscribe = None
+            client.on_message = client.on_subscribe = client.on_log = None
 
     def _serve(self, client: Client) -> Ending:
         while not self._abandoned and (sock := client.socket()) is not None:
@@ -197,12 +206,26 @@ class Connection:
             client.disconnect()
         while self._may_send() and (message := self._outgoing.take()) is not None:
             try:
-                about = None if message.about is None or self._version != "5" else packed(message.about)
-                sent = client.publish(message.topic, message.payload, message.qos, message.retain, about)
+                self._publish(client, message)
             except ValueError as error:  # a topic or size that MQTT does not have must not end the connection
                 self._log.error("mqtt: a message for %r cannot be published: %s", message.topic, error)
-            else:
-                self._in_flight[sent.mid] = message
+
+    def _publish(self, client: Client, message: Message) -> None:
+        about = None if message.about is None or self._version != "5" else packed(message.about)
+        if self._largest is not None:
+            around = _AROUND_BYTES + (0 if about is None else len(about.pack()))  # type: ignore[no-untyped-call]
+            size = len(message.payload) + len(message.topic.encode()) + around
+            if size > self._largest:  # it would end the connection, and be sent again on the next one
+                self._refuse(message, f"{size} bytes, and it takes {self._largest}")
+                return
+        sent = client.publish(message.topic, message.payload, message.qos, message.retain, about)
+        self._in_flight[sent.mid] = message
+
+    def _refuse(self, message: Message, why: str) -> None:
+        self._once.warn(_PUBLISH, message.topic, f"the broker does not take {message.topic}: {why}")
+        told = message.acknowledged if message.refused is None else message.refused
+        if told is not None:
+            self._told.append(told)
 
     def _end(self, garbage: str | None) -> Ending:  # noqa: PLR0911  one for each way to end
         lasted = 0.0 if self._since is None else time.monotonic() - self._since
@@ -211,6 +234,8 @@ class Connection:
         if self._refusal is not None:
             return self._refusal
         if self._since is None:
+            if (alert := tls_alert(self._failure)) is not None:
+                return alert
             return Ending(Cause.UNANSWERED, garbage or "the broker closes the connection without an answer")
         if garbage is not None or self._farewell is None:
             return Ending(Cause.LOST, garbage or "the connection broke", lasted)
@@ -234,13 +259,19 @@ class Connection:
         if code.is_failure:
             self._refusal = refusal(code, properties)
             return
+        client.on_log = None  # from now on it would be told of every message
         self._since = time.monotonic()
         # A broker ends the connection of who sends more than it wants to hold unacknowledged.
         self._window = min(WINDOW, getattr(properties, "ReceiveMaximum", WINDOW))
+        self._largest = getattr(properties, "MaximumPacketSize", None)
         self._outgoing.renew()
         if self.subscriptions:
             client.subscribe([(topic, 1) for topic in self.subscriptions])
         self.tell(self.greeted.set_result, None)
+
+    def _on_log(self, _client: Client, _data: object, level: int, text: str) -> None:
+        if level == MQTT_LOG_ERR:
+            self._failure = text
 
     def _on_disconnect(
         self, _client: Client, _data: object, flags: DisconnectFlags, code: ReasonCode, properties: Properties | None
@@ -255,14 +286,14 @@ class Connection:
         if message is None:
             return
         if code.is_failure:
-            level = logging.DEBUG if message.topic in self._denied else logging.WARNING
-            self._denied.add(message.topic)
-            self._log.log(level, "mqtt: the broker does not take %s: %s", message.topic, in_words(code, properties))
-        else:
-            self._outgoing.acknowledged(message)
-        told = message.refused if code.is_failure and message.refused is not None else message.acknowledged
-        if told is not None:
-            self._told.append(told)
+            advice = "; its ACL has to allow that" if code.value == NOT_AUTHORISED else ""
+            self._refuse(message, f"{in_words(code, properties)}{advice}")
+            return
+        self._outgoing.acknowledged(message)
+        if message.qos > 0:  # paho says the same of what is only written
+            self._once.over(_PUBLISH, message.topic, f"the broker takes {message.topic} again")
+        if message.acknowledged is not None:
+            self._told.append(message.acknowledged)
 
     def _on_subscribe(
         self, _client: Client, _data: object, _mid: int, codes: list[ReasonCode], properties: Properties | None
@@ -270,7 +301,10 @@ class Connection:
         for topic, code in zip(self.subscriptions, codes, strict=False):
             if code.is_failure:
                 words = in_words(code, properties)
-                self._log.warning("mqtt: the broker lets nobody subscribe to %s here: %s", topic, words)
+                text = f"the broker does not let this device subscribe to {topic}: {words}; its ACL has to allow that"
+                self._once.warn(_SUBSCRIBE, topic, text)
+            else:
+                self._once.over(_SUBSCRIBE, topic, f"the broker lets this device subscribe to {topic}")
 
     def _on_message(self, _client: Client, _data: object, message: MQTTMessage) -> None:
         try:
@@ -280,11 +314,12 @@ class Connection:
         if found is None:
             return
         if message.retain and not found.retained:
-            self._log.warning("mqtt: a retained command at %s is ignored; publish it without retain", message.topic)
+            text = f"a retained command at {message.topic!r} is ignored; publish it without retain"
+            self._once.warn(_RETAINED, message.topic, text)
         elif self._unheard.acquire(blocking=False):
             self.tell(self._hear, found, read_message(message))
         else:
-            self._log.debug("mqtt: too many messages at once; one at %s is dropped", message.topic)
+            self._log.debug("mqtt: too many messages at once; one at %r is dropped", message.topic)
 
     def _hear(self, found: Subscription, incoming: Incoming) -> None:
         """On the event loop."""
