@@ -116,7 +116,7 @@ def test_no_event_is_lost_or_out_of_order_when_daemon_and_broker_are_killed(tmp_
         Daemon(tmp_path, broker.port, camera(photos, FLICKER, fps=50)) as daemon,
     ):
         began = time.time()
-        until(lambda: (tmp_path / "mosquitto.db").exists())
+        until((tmp_path / "mosquitto.db").exists)
         until(lambda: (tmp_path / "mosquitto.db").stat().st_mtime > began)  # the subscriber's session is in it
         for _ in range(3):
             before = len(events(subscriber))

@@ -65,8 +65,11 @@ def test_a_damaged_file_means_the_configuration(tmp_path: Path, data: bytes, cap
 
 @pytest.mark.parametrize(
     ("setting", "value"),
-    [("fps", "0"), ("fps", "-5"), ("fps", "1e-320"), ("fps", "1e308"), ("fps", "NaN"), ("fps", "true")]
-    + [("threshold", "7"), ("threshold", "-Infinity"), ("threshold", "false"), ("enabled", "3.5")],
+    [
+        *[("fps", value) for value in ("0", "-5", "1e-320", "1e308", "NaN", "true")],
+        *[("threshold", value) for value in ("7", "-Infinity", "false")],
+        ("enabled", "3.5"),
+    ],
 )
 def test_values_that_no_command_could_have_set_are_left_out_and_the_others_stay(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, setting: str, value: str

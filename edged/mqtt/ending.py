@@ -110,9 +110,7 @@ def by_the_clock(now: datetime) -> str:
             f"; this machine's clock says {now:%Y-%m-%d}, which has passed: it is not set, and the connection waits for"
             " time synchronisation (timedatectl)"
         )
-    return (
-        f"; this machine's clock says {now:%Y-%m-%d}: set it where that is wrong, else renew the broker's certificate"
-    )
+    return f"; this machine's clock says {now:%Y-%m-%d}: if it is wrong, set it, else renew the broker's certificate"
 
 
 def in_words(code: ReasonCode, properties: Properties | None) -> str:

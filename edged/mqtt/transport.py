@@ -20,8 +20,8 @@ Version = Literal["5", "3.1.1"]
 
 CONNECT_TIMEOUT_S: Final = 5.0  # each of TCP and TLS
 WILL_DELAY_S: Final = 3
-"""How long an MQTT 5 broker waits for us to come back before it says `offline`: so that a link which is replaced by a new
-one, with the broker still holding the old, is not an absence. Short, since someone waits to be told of a real one."""
+"""How long an MQTT 5 broker waits for us to come back before it says `offline`: so that a new connection in the place
+of one that hangs, and that the broker still holds, is no absence. Short, as someone waits to be told of a real one."""
 MOST_PACKET_BYTES: Final = 128 * 1024
 """An MQTT 5 broker keeps from us what is larger. No command is, and what somebody publishes at a topic of ours would be
 read into memory first."""

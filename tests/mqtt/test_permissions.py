@@ -1,4 +1,4 @@
-"""A broker with passwords and an access list: what docs/mqtt.md gives is enough, and what is denied is told in peace."""
+"""A broker with passwords and an access list: docs/mqtt.md's is enough, and what is denied is told in peace."""
 
 from __future__ import annotations
 

@@ -58,5 +58,5 @@ def test_a_message_that_the_broker_does_not_take_is_said_once_and_ends_no_connec
     with Mosquitto(tmp_path, lines=["allow_anonymous true", "max_packet_size 20000"]) as broker:
         asyncio.run(scenario(broker))
     assert [message for message in caplog.messages if CONFIG in message] == [
-        f"mqtt: the broker does not take {CONFIG}: 30060 bytes, and it takes 20000"
+        f"mqtt: the broker does not take {CONFIG}: 30058 bytes, and it takes 20000"
     ]
