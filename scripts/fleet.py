@@ -2,8 +2,8 @@
 
 In order: all devices connect; events happen; a tenth of the devices restarts, and one process of several dies by
 SIGKILL and comes back; the broker (of a cluster: one node) is killed and comes back; events go on; the outboxes run
-empty. A subscriber with a session that the broker keeps has then to have every event of every device, as their own files count
-them, in order. Duplicates are counted: "at least once" is what is promised.
+empty. A subscriber with a session that the broker keeps has then to have every event of every device, as their own
+files count them, in order. Duplicates are counted: "at least once" is what is promised.
 """
 
 from __future__ import annotations

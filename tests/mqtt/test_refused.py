@@ -70,7 +70,7 @@ def test_a_topic_that_the_broker_does_not_allow_is_said_once(tmp_path: Path, cap
     with Mosquitto(tmp_path, lines=["allow_anonymous true", f"acl_file {acl}"]) as broker:
         asyncio.run(scenario(broker.port))
     assert [each for each in caplog.messages if "not take" in each] == [
-        "mqtt: the broker does not take edged/porch-pi/health: Not authorized"
+        "mqtt: the broker does not take edged/porch-pi/health: Not authorized; its ACL has to allow that"
     ]
 
 
