@@ -37,8 +37,10 @@ if TYPE_CHECKING:
 
     from fleet_brokers import Brokers
 
+NOTHING: Final = Report(at=0.0, connected=0, waiting=0, protocol=None, first=0.0, last=0.0)
 GOAL_BACK_SECONDS: Final = 60.0  # after a broker's restart
 PATIENCE_SECONDS: Final = 180.0  # for any one thing
+SETTLE_SECONDS: Final = 1.0  # in which a device that was cut off notices
 DOWN_SECONDS: Final = 2.0  # how long a killed broker stays away
 DEVICES_A_PROCESS: Final = 250
 SAID_SECONDS: Final = 5.0  # how often it is said what is waited for
@@ -94,8 +96,7 @@ class Part:
 
     def __init__(self, order: Order) -> None:
         self._order = order
-        self.made = 0  # in earlier lives
-        self.report = Report(0, 0, 0, None, 0.0)
+        self.report = NOTHING
         self._start()
 
     def say(self, word: str) -> None:
@@ -109,9 +110,14 @@ class Part:
         self._process.kill()
         self._process.wait()
         self._thread.join()
-        self.made += self.report.made
-        self.report = Report(0, 0, 0, None, 0.0)
+        self.report = NOTHING
         self._start()
+
+    def connected(self, since: float, *, anew: bool) -> int:
+        """How many are, by a report from well after that time; with `anew`: 0 until every one has connected since."""
+        report = self.report
+        known = report.at > since + SETTLE_SECONDS and (report.first > since or not anew)
+        return report.connected if known else 0
 
     def stop(self) -> None:
         """End in order; by force where that takes too long."""
@@ -177,23 +183,21 @@ class Fleet:
         for part in self.parts:
             part.say(word)
 
-    def wait_connected(self, what: str, since: float) -> float:
-        """Wait until every device is connected. Returns how long after `since` (monotonic) the last one was.
+    def wait_connected(self, what: str, since: float, *, anew: bool = False) -> float:
+        """Wait until every device is connected, with `anew` since that time (monotonic). Returns when the last one was.
 
         Raises:
             LateError: some are not, after a long time.
         """
-        self._progress(what, lambda: sum(part.report.connected for part in self.parts), self.devices)
-        return max(0.0, max(part.report.last for part in self.parts) - since)
+        self._progress(what, lambda: sum(part.connected(since, anew=anew) for part in self.parts), self.devices)
+        return max(part.report.last for part in self.parts)
 
     def wait_drained(self) -> None:
         """Wait until no outbox holds anything."""
-        self._progress("events have gone out (waiting, negative)", lambda: -self.waiting, 0)
-
-    @property
-    def waiting(self) -> int:
-        """Events that the broker has not acknowledged."""
-        return sum(part.report.waiting for part in self.parts)
+        since = time.monotonic() + SETTLE_SECONDS
+        parts = len(self.parts)
+        done = lambda: sum(part.report.at > since and not part.report.waiting for part in self.parts)  # noqa: E731
+        self._progress("processes whose events are all out", done, parts)
 
     def last_sequences(self) -> dict[str, int]:
         """How many events each device has ever had, by its own file; after `stop`."""
@@ -207,7 +211,6 @@ class Fleet:
     @staticmethod
     def _progress(what: str, count: Callable[[], int], wanted: int) -> None:
         deadline, said = time.monotonic() + PATIENCE_SECONDS, 0.0
-        time.sleep(1.0)  # reports are that old
         while (now := count()) < wanted:
             if time.monotonic() > deadline:
                 raise LateError(f"{what}: {now} of {wanted} after {PATIENCE_SECONDS:g} s")
@@ -249,7 +252,7 @@ def follow(folder: Path, options: argparse.Namespace, brokers: Brokers, watcher:
     failure: str | None = None
     connected = killed = broken = drained = memory = 0.0
     try:
-        connected = fleet.wait_connected("connected", started)
+        connected = fleet.wait_connected("connected", started) - started
         say(f"fleet: all connected after {connected:.1f} s")
         fleet.tell("go")
         time.sleep(options.seconds)
@@ -257,20 +260,21 @@ def follow(folder: Path, options: argparse.Namespace, brokers: Brokers, watcher:
         now = time.monotonic()
         fleet.tell("restart")
         fleet.parts[0].kill()
-        killed = fleet.wait_connected("back after their own restarts", now)
+        killed = max(0.0, fleet.wait_connected("back after their own restarts", now) - now)
         fleet.parts[0].say("go")
         say(f"fleet: back {killed:.1f} s after a tenth was restarted and one process killed")
         time.sleep(options.seconds)
-        now = time.monotonic()
+        alone = len(brokers.ports) == 1
+        up = now = time.monotonic()
         brokers.kill()
-        if len(brokers.ports) == 1:
+        if alone:
             time.sleep(DOWN_SECONDS)
             brokers.restore()
-            now = time.monotonic()
-        broken = fleet.wait_connected("back after the broker's kill", now)
-        say(f"fleet: back {broken:.1f} s after the broker was killed{' and up again' * (len(brokers.ports) == 1)}")
+            up = time.monotonic()
+        broken = max(0.0, fleet.wait_connected("back after the broker's kill", now, anew=alone) - up)
+        say(f"fleet: back {broken:.1f} s after the broker was killed{' and up again' * alone}")
         time.sleep(options.seconds)
-        if len(brokers.ports) > 1:
+        if not alone:
             brokers.restore()
             time.sleep(options.seconds)
         fleet.tell("pause")

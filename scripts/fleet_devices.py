@@ -49,12 +49,16 @@ class Order:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """How the devices are. `last`: when the last of them connected (monotonic, the same clock in every process)."""
+    """How the devices are at one time. All times are monotonic, from the same clock in every process.
 
+    `first`, `last`: when the device connected whose present connection is the oldest, and the newest.
+    """
+
+    at: float
     connected: int
     waiting: int
-    made: int
     protocol: str | None
+    first: float
     last: float
 
 
@@ -63,7 +67,6 @@ class Simulated:
 
     def __init__(self, order: Order, number: int) -> None:
         self.name = f"d{number:05d}"
-        self.made = 0
         self.last = 0.0
         self._state = Path(order.folder) / self.name
         # Each begins with another node, as an operator would have them.
@@ -123,7 +126,6 @@ class Simulated:
             result = Result("a", datetime.now(UTC), 1, labels, MODEL, "cpu", Timing(0.3, 4.0, 5.0), labels)
             client.publish(client.topics.labels("a"), label_payload(result))
             events.offer(result, time.monotonic())
-            self.made += 1
 
 
 async def report(devices: list[Simulated]) -> None:
@@ -132,10 +134,11 @@ async def report(devices: list[Simulated]) -> None:
         states = [device.client.state() for device in devices if device.client is not None]
         waiting = sum(device.events.health().waiting for device in devices if device.events is not None)
         found = Report(
+            at=time.monotonic(),
             connected=sum(state.connected for state in states),
             waiting=waiting,
-            made=sum(device.made for device in devices),
             protocol=next((state.protocol for state in states if state.protocol), None),
+            first=min(device.last for device in devices),
             last=max(device.last for device in devices),
         )
         print(json.dumps(asdict(found)), flush=True)

@@ -7,7 +7,6 @@ import contextlib
 import json
 import shutil
 import subprocess
-from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 import pytest
@@ -15,6 +14,7 @@ from support.mosquitto import make_client, soon
 from support.sightings import sightings
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from support.mosquitto import Mosquitto, Subscriber
