@@ -202,9 +202,15 @@ class MqttClient:
             return Ending(Cause.UNREACHABLE, "earlier attempts still hang")
         try:
             connection = Connection(
-                self._config, self._identity, address, version, self._outgoing, self._log, self._once
+                self._config,
+                self._identity,
+                address,
+                version,
+                self._outgoing,
+                self._subscriptions,
+                self._log,
+                self._once,
             )
-            connection.subscriptions = self._subscriptions
             connection.start()
         except (OSError, RuntimeError) as error:  # no descriptor or thread is left; that may pass
             return Ending(Cause.UNREACHABLE, str(error))

@@ -18,30 +18,27 @@ from typing import TYPE_CHECKING, Final
 
 from paho.mqtt.client import MQTT_LOG_ERR
 
-from edged.mqtt.ending import NOT_AUTHORISED, Cause, Ending, farewell, in_words, refusal, tls_alert, unreachable
-from edged.mqtt.incoming import Subscription, read_message, subscription
-from edged.mqtt.properties import packed
-from edged.mqtt.transport import WINDOW, Identity, Version, connect, new_client
+from edged.mqtt.ending import Cause, Ending, farewell, refusal, tls_alert, unreachable
+from edged.mqtt.hearing import Hearing
+from edged.mqtt.sending import Sending
+from edged.mqtt.transport import Identity, Version, connect, new_client
 from edged.mqtt.wake import Wake
 
 if TYPE_CHECKING:
     import logging
     from collections.abc import Callable, Mapping
 
-    from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags, MQTTMessage
+    from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags
     from paho.mqtt.properties import Properties
     from paho.mqtt.reasoncodes import ReasonCode
 
     from edged.config.addresses import Server
     from edged.config.mqtt import MqttConfig
-    from edged.mqtt.incoming import Incoming
+    from edged.mqtt.incoming import Subscription
     from edged.mqtt.once import Once
-    from edged.mqtt.outgoing import Message, Outgoing
+    from edged.mqtt.outgoing import Outgoing
 
 _TICK_MS: Final = 1000  # how often paho looks at its keep-alive
-_AROUND_BYTES: Final = 16  # of a PUBLISH, around topic, properties and payload
-_PUBLISH, _SUBSCRIBE, _RETAINED = "publish", "subscribe", "retained"  # what is said once, of each topic
-_MOST_UNHEARD: Final = 100  # messages to us that wait for the event loop; a flood of commands must not fill the memory
 
 
 class Connection:
@@ -53,7 +50,6 @@ class Connection:
         greeted: done when the broker has accepted us.
         ended: done with the Ending, or with the exception that must not have been.
         gone: done when the thread has ended and its sockets are closed.
-        subscriptions: what to ask the broker for, and who is told; set before `start`.
     """
 
     def __init__(  # noqa: PLR0913, PLR0917  made in one place
@@ -63,6 +59,7 @@ class Connection:
         address: Server,
         version: Version,
         outgoing: Outgoing,
+        subscriptions: Mapping[str, Subscription],
         logger: logging.Logger,
         once: Once,
     ) -> None:
@@ -70,25 +67,19 @@ class Connection:
         self._identity = identity
         self._address = address
         self._version: Version = version
-        self._outgoing = outgoing
         self._log = logger
-        self._once = once
         self.loop = asyncio.get_running_loop()
         self.dialled: asyncio.Future[None] = self.loop.create_future()
         self.greeted: asyncio.Future[None] = self.loop.create_future()
         self.ended: asyncio.Future[Ending] = self.loop.create_future()
         self.gone: asyncio.Future[None] = self.loop.create_future()
-        self.subscriptions: Mapping[str, Subscription] = {}
-        self._unheard = threading.Semaphore(_MOST_UNHEARD)
         self._thread = threading.Thread(target=self._run, name="mqtt", daemon=True)
         self._wake = Wake()
         self._closing = False
         self._abandoned = False
         # From here on: the thread's own.
-        self._in_flight: dict[int, Message] = {}
-        self._window = WINDOW
-        self._largest: int | None = None  # packet that the broker takes, in bytes
-        self._told: list[Callable[[], None]] = []
+        self._sending = Sending(outgoing, version, logger, once)
+        self._hearing = Hearing(subscriptions, self.tell, logger, once)
         self._parted = False
         self._since: float | None = None
         self._refusal: Ending | None = None
@@ -98,7 +89,7 @@ class Connection:
     @property
     def in_flight(self) -> int:
         """How many messages paho holds."""
-        return len(self._in_flight)
+        return self._sending.in_flight
 
     def start(self) -> None:
         """Start connecting."""
@@ -127,8 +118,7 @@ class Connection:
         except BaseException as error:  # noqa: BLE001  a thread cannot raise into the loop: the loop raises it there
             fault = error
         self._wake.close()
-        self._outgoing.give_back(self._in_flight.values())
-        self._in_flight.clear()
+        self._sending.end()
         self.tell(self._finish, ending, fault)
 
     def _finish(self, ending: Ending | None, fault: BaseException | None) -> None:
@@ -146,9 +136,9 @@ class Connection:
             client = new_client(self._config, self._identity, self._version)
             client.on_connect = self._on_connect
             client.on_disconnect = self._on_disconnect
-            client.on_publish = self._on_publish
-            client.on_message = self._on_message
-            client.on_subscribe = self._on_subscribe
+            client.on_publish = self._sending.on_publish
+            client.on_message = self._hearing.on_message
+            client.on_subscribe = self._hearing.on_subscribe
             client.on_socket_register_write = _write_later
             client.on_log = self._on_log
             connect(client, self._address.host, self._address.port, self._config.keepalive, self._version)
@@ -171,7 +161,7 @@ class Connection:
         while not self._abandoned and (sock := client.socket()) is not None:
             pending = getattr(sock, "pending", None)
             unread = pending is not None and pending() > 0  # what TLS has read already, and poll cannot see
-            timeout = 0 if unread or self._may_send() else _TICK_MS
+            timeout = 0 if unread or (self._sending.may_send() and not self._closing) else _TICK_MS
             if self._wait(sock.fileno(), timeout, write=client.want_write()) or unread:
                 try:
                     client.loop_read()
@@ -181,9 +171,7 @@ class Connection:
             if client.want_write():
                 client.loop_write()
             client.loop_misc()
-            for told in self._told:
-                told()
-            self._told.clear()
+            self._sending.tell()
         return self._end(None)
 
     def _wait(self, descriptor: int, timeout_ms: int, *, write: bool) -> bool:
@@ -196,36 +184,12 @@ class Connection:
             self._wake.clear()
         return bool(events.get(descriptor, 0) & ~select.POLLOUT)
 
-    def _may_send(self) -> bool:
-        open_for_more = self._since is not None and not self._closing and len(self._in_flight) < self._window
-        return open_for_more and len(self._outgoing) > 0
-
     def _pump(self, client: Client) -> None:
-        if self._closing and not self._in_flight and not self._parted:
+        if not self._closing:
+            self._sending.pump(client)
+        elif not self._sending.in_flight and not self._parted:
             self._parted = True
             client.disconnect()
-        while self._may_send() and (message := self._outgoing.take()) is not None:
-            try:
-                self._publish(client, message)
-            except ValueError as error:  # a topic or size that MQTT does not have must not end the connection
-                self._log.error("mqtt: a message for %r cannot be published: %s", message.topic, error)
-
-    def _publish(self, client: Client, message: Message) -> None:
-        about = None if message.about is None or self._version != "5" else packed(message.about)
-        if self._largest is not None:
-            around = _AROUND_BYTES + (0 if about is None else len(about.pack()))  # type: ignore[no-untyped-call]
-            size = len(message.payload) + len(message.topic.encode()) + around
-            if size > self._largest:  # it would end the connection, and be sent again on the next one
-                self._refuse(message, f"{size} bytes, and it takes {self._largest}")
-                return
-        sent = client.publish(message.topic, message.payload, message.qos, message.retain, about)
-        self._in_flight[sent.mid] = message
-
-    def _refuse(self, message: Message, why: str) -> None:
-        self._once.warn(_PUBLISH, message.topic, f"the broker does not take {message.topic}: {why}")
-        told = message.acknowledged if message.refused is None else message.refused
-        if told is not None:
-            self._told.append(told)
 
     def _end(self, garbage: str | None) -> Ending:  # noqa: PLR0911  one for each way to end
         lasted = 0.0 if self._since is None else time.monotonic() - self._since
@@ -261,12 +225,8 @@ class Connection:
             return
         client.on_log = None  # from now on it would be told of every message
         self._since = time.monotonic()
-        # A broker ends the connection of who sends more than it wants to hold unacknowledged.
-        self._window = min(WINDOW, getattr(properties, "ReceiveMaximum", WINDOW))
-        self._largest = getattr(properties, "MaximumPacketSize", None)
-        self._outgoing.renew()
-        if self.subscriptions:
-            client.subscribe([(topic, 1) for topic in self.subscriptions])
+        self._sending.begin(properties)
+        self._hearing.begin(client)
         self.tell(self.greeted.set_result, None)
 
     def _on_log(self, _client: Client, _data: object, level: int, text: str) -> None:
@@ -278,53 +238,6 @@ class Connection:
     ) -> None:
         if self._farewell is None:
             self._farewell = (flags.is_disconnect_packet_from_server, code, properties)
-
-    def _on_publish(
-        self, _client: Client, _data: object, mid: int, code: ReasonCode, properties: Properties | None
-    ) -> None:
-        message = self._in_flight.pop(mid, None)
-        if message is None:
-            return
-        if code.is_failure:
-            advice = "; its ACL has to allow that" if code.value == NOT_AUTHORISED else ""
-            self._refuse(message, f"{in_words(code, properties)}{advice}")
-            return
-        self._outgoing.acknowledged(message)
-        if message.qos > 0:  # paho says the same of what is only written
-            self._once.over(_PUBLISH, message.topic, f"the broker takes {message.topic} again")
-        if message.acknowledged is not None:
-            self._told.append(message.acknowledged)
-
-    def _on_subscribe(
-        self, _client: Client, _data: object, _mid: int, codes: list[ReasonCode], properties: Properties | None
-    ) -> None:
-        for topic, code in zip(self.subscriptions, codes, strict=False):
-            if code.is_failure:
-                words = in_words(code, properties)
-                text = f"the broker does not let this device subscribe to {topic}: {words}; its ACL has to allow that"
-                self._once.warn(_SUBSCRIBE, topic, text)
-            else:
-                self._once.over(_SUBSCRIBE, topic, f"the broker lets this device subscribe to {topic}")
-
-    def _on_message(self, _client: Client, _data: object, message: MQTTMessage) -> None:
-        try:
-            found = subscription(self.subscriptions, message.topic)
-        except ValueError:  # a topic that is not UTF-8
-            return
-        if found is None:
-            return
-        if message.retain and not found.retained:
-            text = f"a retained command at {message.topic!r} is ignored; publish it without retain"
-            self._once.warn(_RETAINED, message.topic, text)
-        elif self._unheard.acquire(blocking=False):
-            self.tell(self._hear, found, read_message(message))
-        else:
-            self._log.debug("mqtt: too many messages at once; one at %r is dropped", message.topic)
-
-    def _hear(self, found: Subscription, incoming: Incoming) -> None:
-        """On the event loop."""
-        self._unheard.release()
-        found.handler(incoming)
 
 
 def _write_later(_client: Client, _data: object, _socket: object) -> None:

@@ -120,6 +120,7 @@ def test_packets_that_go_nowhere_are_noticed_by_keep_alive_and_no_event_is_lost(
     async def scenario(broker: Mosquitto, neighbour: Neighbour) -> None:
         client = make_client(broker.port, host=THERE, keepalive=KEEP_ALIVE_S)
         async with sightings(client, tmp_path / "state") as cat:
+            await soon(lambda: neighbour.heard(STATUS) == ["online"])  # so it has subscribed
             cat.flip()
             await soon(lambda: neighbour.sequences() == [1])
             network.harm(harm)
