@@ -50,7 +50,7 @@ def test_status_is_online_while_it_runs_and_offline_after_sigterm(daemon: Daemon
 def test_status_is_offline_by_the_last_will_after_sigkill(daemon: Daemon, subscriber: Subscriber) -> None:
     worker = daemon.worker()
     daemon.process.kill()
-    subscriber.wait_for(lambda message: message.payload == b"offline")
+    subscriber.wait_for(lambda message: message.payload == b"offline", 10)
     worker.wait(2)  # it does not outlive its daemon
 
 

@@ -54,6 +54,36 @@ def lock(disk: Path) -> Callable[[], None]:
     return lambda: _run("mount", "-o", "remount,rw", str(disk))
 
 
+def delete(file: Path) -> None:
+    for each in file.parent.iterdir():
+        each.unlink()
+
+
+def older(file: Path) -> None:
+    """As a backup that is put back."""
+    shutil.copy(file, file.with_name("copy"))
+    file.with_name("copy").replace(file)
+
+
+@pytest.mark.parametrize("harm", [delete, older])
+def test_a_file_that_is_taken_away_is_written_anew_and_numbers_go_on(
+    tmp_path: Path, broker: Mosquitto, subscriber: Subscriber, harm: Callable[[Path], None]
+) -> None:
+    async def life(wanted: int, then: Callable[[Path], None]) -> None:
+        async with sightings(make_client(broker.port), tmp_path / "state") as cat:
+            for last in (wanted - 1, wanted):
+                cat.flip()
+                await soon(lambda last=last: sequences()[-1:] == [last])  # type: ignore[misc]
+                then(tmp_path / "state" / "events.db")
+
+    def sequences() -> list[int]:
+        return [json.loads(event)["sequence"] for event in subscriber.on("edged/porch-pi/a/events")]
+
+    asyncio.run(life(2, harm))
+    asyncio.run(life(4, lambda _: None))
+    assert sequences() == [1, 2, 3, 4]
+
+
 # The kernel makes no file system read-only under a file that is open for writing: so that one only from the start.
 @pytest.mark.parametrize(
     ("harm", "from_the_start"),

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 Version = Literal["5", "3.1.1"]
 
 CONNECT_TIMEOUT_S: Final = 5.0  # each of TCP and TLS
-WILL_DELAY_S: Final = 3
+WILL_DELAY_S: Final = 2
 """How long an MQTT 5 broker waits for us to come back before it says `offline`: so that a new connection in the place
 of one that hangs, and that the broker still holds, is no absence. Short, as someone waits to be told of a real one."""
 MOST_PACKET_BYTES: Final = 128 * 1024
