@@ -184,10 +184,14 @@ class MqttClient:
         ending = _STOPPED
         other: Version = "3.1.1" if self._preferred == "5" else "5"
         versions = (self._preferred, other) if self._config.protocol == "auto" else (self._preferred,)
+        # A node that keeps silent while its cluster sorts itself out is not one that lacks a version.
+        known = self._connects > 0 and len(self._config.addresses) > 1
+        doubtful = {Cause.VERSION} if known else {Cause.VERSION, Cause.UNANSWERED}
         for version in versions:
-            patience = _GUESS_S if version == "5" and version != versions[-1] else _ANSWER_S
+            guess = version == "5" and version != versions[-1] and not known
+            patience = _GUESS_S if guess else _ANSWER_S
             ending = await self._attempt(address, version, patience)
-            if ending.cause not in {Cause.VERSION, Cause.UNANSWERED} or self._stopping.is_set():
+            if ending.cause not in doubtful or self._stopping.is_set():
                 break
             self._log.debug("mqtt: MQTT %s at %s: %s", version, address, ending.reason)
         ending = self._retry.judge(ending, self._identity.client_id)

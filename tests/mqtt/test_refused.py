@@ -132,6 +132,20 @@ def test_a_node_that_hangs_is_left_for_the_next(tmp_path: Path) -> None:
         asyncio.run(scenario(first, second))
 
 
+def test_a_node_that_takes_the_connection_and_keeps_silent_is_passed_over(tmp_path: Path) -> None:
+    async def scenario(first: Mosquitto, second: Mosquitto, third: Mosquitto) -> None:
+        servers = [f"{HOST}:{each.port}" for each in (first, second, third)]
+        async with running(make_client(1883, servers=servers)) as client:
+            await soon(lambda: client.state().connected)
+            second.freeze()
+            first.kill()
+            await soon(lambda: client.state().reconnects == 1, timeout=8)  # 5 s, and not once more for MQTT 3.1.1
+            assert client.state().protocol == "5"
+
+    with Mosquitto(tmp_path) as first, Mosquitto(tmp_path) as second, Mosquitto(tmp_path) as third:
+        asyncio.run(scenario(first, second, third))
+
+
 def test_the_next_address_of_a_cluster_is_tried_at_once(tmp_path: Path) -> None:
     async def scenario(broker: Mosquitto) -> None:
         servers = [f"{HOST}:{free_port()}", f"{HOST}:{broker.port}"]
