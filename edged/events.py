@@ -26,7 +26,7 @@ from edged.inbox import Inbox
 from edged.ledger import Ledger
 from edged.mqtt.messages import EventsHealth
 from edged.outbox import Missed, Outbox
-from edged.outbox_file import is_damage, open_outbox
+from edged.outbox_file import is_damage, open_outbox, put_back
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -174,6 +174,9 @@ class Events:
         if not (news or len(removable) >= MANY_REMOVABLE or (last and removable)) or now < self._retry_at:
             return
         outbox = self._outbox or self._open()
+        if not outbox.in_place():
+            self._lost += outbox.lost
+            outbox = self._outbox = put_back(outbox, self._path)
         events: list[Event | Missed] = [Missed(camera, count) for camera, count in self._missed.items()]
         events += self._unwritten
         unwritten, cleared = self._ledger.unwritten, self._ledger.cleared

@@ -17,6 +17,7 @@ from edged.mqtt.connection import Connection
 from edged.mqtt.ending import Cause, Ending
 from edged.mqtt.incoming import Subscription
 from edged.mqtt.messages import OFFLINE, ONLINE
+from edged.mqtt.once import Once
 from edged.mqtt.outgoing import Message, Outgoing
 from edged.mqtt.report import Report, describe
 from edged.mqtt.retry import Retry
@@ -77,6 +78,7 @@ class MqttClient:
         self._preferred: Version = "5" if config.protocol == "auto" else config.protocol
         self._retry = Retry()
         self._report = Report(logger)
+        self._once = Once(logger)
         self._connects = 0
         self._protocol: Version | None = None
         self._reason: str | None = "not connected yet"
@@ -171,9 +173,10 @@ class MqttClient:
         for _ in self._config.addresses:
             address = self._config.addresses[self._turn % len(self._config.addresses)]
             ending = await self._try_versions(address)
+            # After a connection that was lost too: its node may hang, and take new ones without a word.
+            self._turn += 1
             if ending.lasted or self._stopping.is_set():
                 break
-            self._turn += 1
         return ending
 
     async def _try_versions(self, address: Server) -> Ending:
@@ -181,10 +184,14 @@ class MqttClient:
         ending = _STOPPED
         other: Version = "3.1.1" if self._preferred == "5" else "5"
         versions = (self._preferred, other) if self._config.protocol == "auto" else (self._preferred,)
+        # A node that keeps silent while its cluster sorts itself out is not one that lacks a version.
+        known = self._connects > 0 and len(self._config.addresses) > 1
+        doubtful = {Cause.VERSION} if known else {Cause.VERSION, Cause.UNANSWERED}
         for version in versions:
-            patience = _GUESS_S if version == "5" and version != versions[-1] else _ANSWER_S
+            guess = version == "5" and version != versions[-1] and not known
+            patience = _GUESS_S if guess else _ANSWER_S
             ending = await self._attempt(address, version, patience)
-            if ending.cause not in {Cause.VERSION, Cause.UNANSWERED} or self._stopping.is_set():
+            if ending.cause not in doubtful or self._stopping.is_set():
                 break
             self._log.debug("mqtt: MQTT %s at %s: %s", version, address, ending.reason)
         ending = self._retry.judge(ending, self._identity.client_id)
@@ -198,8 +205,16 @@ class MqttClient:
         if len(self._stragglers) >= _MAX_STRAGGLERS:
             return Ending(Cause.UNREACHABLE, "earlier attempts still hang")
         try:
-            connection = Connection(self._config, self._identity, address, version, self._outgoing, self._log)
-            connection.subscriptions = self._subscriptions
+            connection = Connection(
+                self._config,
+                self._identity,
+                address,
+                version,
+                self._outgoing,
+                self._subscriptions,
+                self._log,
+                self._once,
+            )
             connection.start()
         except (OSError, RuntimeError) as error:  # no descriptor or thread is left; that may pass
             return Ending(Cause.UNREACHABLE, str(error))
