@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -126,16 +125,9 @@ def _need_root(args: argparse.Namespace) -> None:
 
 
 def _is_active(name: str) -> bool:
-    from edged.installation.step import find_program  # noqa: PLC0415  as in `install`
+    from edged.child import run_child  # noqa: PLC0415  as in `install`
 
-    program = find_program("systemctl")
-    if program is None:
-        return False
-    try:
-        done = subprocess.run([program, "is-active", "--quiet", name], check=False, timeout=20)
-    except subprocess.TimeoutExpired:
-        return False
-    return done.returncode == 0
+    return run_child(("systemctl", "is-active", "--quiet", name), 20.0).fate is None
 
 
 def _carry_out(steps: Sequence[Step], *, dry_run: bool) -> None:

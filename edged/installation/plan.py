@@ -62,7 +62,8 @@ def install(system: System, service: Service, *, start: bool, is_active: bool) -
     changed = {step.name for step in writes if step.to_do() is not None}
     link = Link(system, WANTED, UNIT)
     steps: list[Step] = [*writes, link]
-    if changed & {SYSUSERS, TMPFILES, CONFIGURATION} or not system.path(STATE).is_dir():
+    lacking = system.user(service.user) is None or not system.path(STATE).is_dir()
+    if lacking or changed & {SYSUSERS, TMPFILES, CONFIGURATION}:
         root = [] if system.is_this_machine else [f"--root={system.root}"]
         name = SYSUSERS.rpartition("/")[2]
         steps += [

@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 import shutil
 import stat
-import subprocess
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol
 
+from edged.child import run_child
 from edged.errors import CannotWriteError, UnavailableError
 from edged.models.durable import move, replace_link, write_file, writing
 
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
 LONGEST_TEXT: Final = 1 << 20  # bytes of a file that is compared with what it shall be
 COMMAND_SECONDS: Final = 60.0
-LONGEST_COMPLAINT: Final = 2000  # characters of what a command said
 
 
 class Step(Protocol):
@@ -152,26 +151,10 @@ class Command:
         program = find_program(self.words[0])
         if program is None:
             raise UnavailableError(f"{self.words[0]} is not on this machine; {self.cure}")
-        try:
-            done = subprocess.run(
-                [program, *self.words[1:]],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                text=True,
-                errors="replace",
-                check=False,
-                timeout=self.seconds,
-            )
-        except subprocess.TimeoutExpired as error:
-            raise UnavailableError(
-                f"`{' '.join(self.words)}` took more than {self.seconds:g} s; {self.cure}"
-            ) from error
-        if done.returncode != 0:
-            said = done.stdout.strip()[-LONGEST_COMPLAINT:]
-            raise UnavailableError(
-                f"`{' '.join(self.words)}` ended with {done.returncode}{f': {said}' if said else ''}\n{self.cure}"
-            )
+        ended = run_child([program, *self.words[1:]], self.seconds)
+        if ended.fate is not None:
+            said = f": {ended.words}" if ended.words else ""
+            raise UnavailableError(f"`{' '.join(self.words)}` {ended.fate}{said}\n{self.cure}")
 
 
 def find_program(name: str) -> str | None:
