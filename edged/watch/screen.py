@@ -32,7 +32,7 @@ class Screen:
     Attributes:
         width, height: the terminal's, in characters.
         now: monotonic seconds.
-        blocks: whether the terminal's encoding has more than ASCII.
+        encoding: the terminal's; what it does not have is drawn with what every one has.
         clock: the time for people.
         first: how many lines the user has gone down.
     """
@@ -40,9 +40,18 @@ class Screen:
     width: int
     height: int
     now: float
-    blocks: bool = True
+    encoding: str = "utf-8"
     clock: str = ""
     first: int = 0
+
+    @property
+    def blocks(self) -> bool:
+        """Whether the terminal has more than ASCII."""
+        try:
+            "●█░…°·".encode(self.encoding)
+        except UnicodeEncodeError:
+            return False
+        return True
 
 
 def draw(view: View, link: Link, screen: Screen) -> list[Text]:
@@ -64,6 +73,8 @@ def draw(view: View, link: Link, screen: Screen) -> list[Text]:
     lines += [Text()] * (screen.height - len(events) - len(lines))
     lines = [*lines, *events][: screen.height]
     for line in lines:
+        if not screen.blocks:
+            line.plain = line.plain.encode(screen.encoding, "replace").decode(screen.encoding)
         line.truncate(screen.width, overflow="ellipsis" if screen.blocks else "crop")
     return lines
 

@@ -41,7 +41,6 @@ def show_screen(config: MqttConfig, pattern: str, seconds: float | None) -> bool
     devices = Devices(pattern)
     listener = Listener(config, devices)
     console = Console(highlight=False)
-    blocks = _has_blocks()
     first, end = 0, None if seconds is None else time.monotonic() + seconds
     listener.start()
     try:
@@ -49,7 +48,7 @@ def show_screen(config: MqttConfig, pattern: str, seconds: float | None) -> bool
             while end is None or time.monotonic() < end:
                 now = time.monotonic()
                 size = console.size
-                screen = Screen(size.width, size.height, now, blocks, f"{datetime.now():%H:%M:%S}", first)  # noqa: DTZ005
+                screen = Screen(size.width, size.height, now, sys.stdout.encoding, f"{datetime.now():%H:%M:%S}", first)  # noqa: DTZ005
                 live.update(_group(devices, listener, screen), refresh=True)
                 key = keys.key(FRAME_S)
                 if key == "quit":
@@ -119,11 +118,3 @@ def _group(devices: Devices, listener: Listener, screen: Screen) -> RenderableTy
 def _scrolled(first: int, key: str | None, height: int) -> int:
     step = {"up": -1, "down": 1, "page up": -height // 2, "page down": height // 2, "top": -first}.get(key or "", 0)
     return max(0, first + step)
-
-
-def _has_blocks() -> bool:
-    try:
-        "●█░…°·".encode(sys.stdout.encoding)
-    except UnicodeEncodeError:
-        return False
-    return True
