@@ -49,7 +49,8 @@ def test_shell_that_is_not_known_is_64(capsys: pytest.CaptureFixture[str]) -> No
 
 
 def in_bash(*words: str) -> list[str]:
-    script = f'. {FILES["bash"]}; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _shtab_edged; printf "%s\\n" "${{COMPREPLY[@]}}"'
+    call = 'COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _shtab_edged; printf "%s\\n" "${COMPREPLY[@]}"'
+    script = f". {FILES['bash']}; {call}"
     return [line.strip() for line in say(program("bash"), "--norc", "-c", script, "edged", *words).splitlines()]
 
 
