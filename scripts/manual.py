@@ -26,6 +26,10 @@ the labels over MQTT; and what one needs to look after it.
 .SH COMMANDS
 """
 
+COMMANDS_HEAD: Final = (
+    "Made by `scripts/share` from the command line's own words, which `edged … --help` and `man edged` say too."
+)
+
 TAIL: Final = r""".SH EXIT STATUS
 0 done; 64 usage; 65 bad image or model; 69 a service is unavailable; 70 internal error; 73 cannot write; 77 no
 permission; 78 configuration; 130 and 143 ended by a signal.
@@ -81,13 +85,15 @@ def _command(name: str, parser: argparse.ArgumentParser) -> str:
     shown = [name, *(["[options]"] if options else []), *(_metavar(action) for action in words)]
     lines = [f".SS {escape(' '.join(shown))}", escape(parser.description or "")]
     for action in (*words, *options):
-        help_text = action.help or ""
-        if "%(" in help_text:
-            help_text %= {**vars(action), "prog": name}
-        lines += [".TP", _terms(action), escape(help_text)]
+        lines += [".TP", _terms(action), escape(_help(action, name))]
     if parser.epilog:
         lines += [".PP", ".nf", escape(parser.epilog.strip()), ".fi"]
     return "\n".join(lines) + "\n"
+
+
+def _help(action: argparse.Action, name: str) -> str:
+    text = action.help or ""
+    return text % {**vars(action), "prog": name} if "%(" in text else text
 
 
 def _terms(action: argparse.Action) -> str:
@@ -117,3 +123,28 @@ def escape(text: str) -> str:
     text = re.sub(r"(?m)^(?=[.'])", r"\\&", text)
     text = re.sub(r"\n{2,}", "\n\\\\&\n", text.strip("\n"))
     return "".join(c if c.isascii() else f"\\[u{ord(c):04X}]" for c in text)
+
+
+def markdown(parser: argparse.ArgumentParser) -> str:
+    """The same as a page of the documentation."""
+    parts = ["# Commands", COMMANDS_HEAD]
+    for name, command in commands(parser):
+        actions = [action for action in command._actions if action.help != argparse.SUPPRESS]  # noqa: SLF001  as above
+        words = [action for action in actions if not action.option_strings]
+        options = [action for action in actions if action.option_strings and action.dest != "help"]
+        shown = [name, *(["[options]"] if options else []), *(_metavar(action) for action in words)]
+        parts.append(f"## {name}\n\n`{' '.join(shown)}`\n\n{command.description or ''}")
+        rows = [
+            f"| {_cell(action)} | {_help(action, name).replace('|', chr(92) + '|')} |" for action in (*words, *options)
+        ]
+        if rows:
+            parts.append("\n".join(["| | |", "|---|---|", *rows]))
+        if command.epilog:
+            parts.append(f"```text\n{command.epilog.strip()}\n```")
+    return "\n\n".join(parts) + "\n"
+
+
+def _cell(action: argparse.Action) -> str:
+    value = "" if action.nargs == 0 or not action.option_strings else f" {_metavar(action)}"
+    terms = action.option_strings or [_metavar(action)]
+    return ", ".join(f"`{term}{value}`" for term in terms).replace("|", "\\|")

@@ -48,7 +48,7 @@ def show_screen(config: MqttConfig, pattern: str, seconds: float | None) -> bool
             while end is None or time.monotonic() < end:
                 now = time.monotonic()
                 size = console.size
-                screen = Screen(size.width, size.height, now, sys.stdout.encoding, f"{datetime.now():%H:%M:%S}", first)  # noqa: DTZ005
+                screen = Screen(size.width, size.height, now, console.encoding, f"{datetime.now():%H:%M:%S}", first)  # noqa: DTZ005
                 live.update(_group(devices, listener, screen), refresh=True)
                 key = keys.key(FRAME_S)
                 if key == "quit":

@@ -33,7 +33,7 @@ def test_what_is_kept_is_what_the_command_line_gives_now(tmp_path: Path) -> None
     pytest.importorskip("shtab")
     subprocess.run([sys.executable, "scripts/share.py", tmp_path], cwd=ROOT, check=True, timeout=60)
     for made in (path for path in tmp_path.rglob("*") if path.is_file()):
-        kept = ROOT / "share" / made.relative_to(tmp_path)
+        kept = ROOT / made.relative_to(tmp_path)
         assert kept.read_text("utf-8") == made.read_text("utf-8"), f"{kept} is out of date: scripts/share"
 
 

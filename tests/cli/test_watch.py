@@ -150,6 +150,13 @@ def test_no_colour_where_none_is_wanted(broker: Mosquitto, fleet: Subscriber) ->
         assert not re.search(rb"\x1b\[[0-9;]*3[0-9]m", terminal.raw)
 
 
+def test_terminal_without_unicode_gets_ascii_alone(broker: Mosquitto, fleet: Subscriber) -> None:
+    assert fleet
+    with Terminal("--host", f"{HOST}:{broker.port}", PYTHONIOENCODING="ascii", PYTHONUTF8="0") as terminal:
+        terminal.wait_for("* shed-pi")
+        assert terminal.raw.isascii()
+
+
 def test_sigterm_leaves_the_terminal_as_it_was(broker: Mosquitto, fleet: Subscriber) -> None:
     assert fleet
     with Terminal("--host", f"{HOST}:{broker.port}") as terminal:

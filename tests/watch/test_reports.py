@@ -137,7 +137,7 @@ def test_bombs_and_other_schemas_are_refused(payload: bytes) -> None:
 
 
 def test_texts_are_cut_and_command_no_terminal() -> None:
-    labels = [{"text": "\x1b[2J\x07" + "x" * 1000, "confidence": 0.5}] * 100
+    labels = [{"text": "\x1b[2J\x07" + "x" * 300, "confidence": 0.5}] * 100
     report = parse_report(Kind.LABELS, json.dumps({"schema": 1, "frame": 1, "labels": labels}).encode())
     assert isinstance(report, Labels)
     assert len(report.labels) == MOST_LABELS
