@@ -25,6 +25,7 @@ OTHER: Final = (
     "mqtt.transport: websockets"
 )
 
+NO_TLS: Final = "is that the broker's port for TLS (often 8883)? Without TLS take mqtt.tls out"
 BY_CAUSE: Final = {
     Cause.BUSY: "wait, and look at the broker's log: it is full, or shutting down",
     Cause.VERSION: "mqtt.protocol: auto takes the version that the broker speaks",
@@ -36,10 +37,11 @@ BY_WORDS: Final = {  # of edged/mqtt/ending.py, the special before the general
     "Hostname mismatch": "mqtt.host must be a name that is in the broker's certificate",
     "IP address mismatch": "mqtt.host must be an address that is in the broker's certificate, or a name that is",
     "certificate is not trusted": "name the authority that signed it: mqtt.tls: {ca: /etc/edged/ca.crt}",
-    "TLS failed": "is that the broker's port for TLS (often 8883)? Without TLS take mqtt.tls out",
+    "TLS failed": NO_TLS,
     "cannot be resolved": "correct mqtt.host, or give the broker's IP address; names in .local need avahi-daemon",
     "refused": LISTENS,
 }
+RESET: Final = "reset by peer"
 
 
 def look_at_broker(machine: Machine) -> list[Check]:
@@ -73,6 +75,8 @@ def _cure(mqtt: MqttConfig, address: Server, ending: Ending) -> str:
         return _credentials(mqtt)
     if ending.cause in BY_CAUSE:
         return BY_CAUSE[ending.cause]
+    if RESET in ending.reason:
+        return OTHER if mqtt.tls is None else NO_TLS
     there = f"is the broker on, and in the same network? ping {address.host}"
     return next((cure for words, cure in BY_WORDS.items() if words in ending.reason), there)
 

@@ -96,7 +96,8 @@ def calls(line: str) -> Iterator[tuple[str, ...]]:
 
 
 def _call(words: list[str]) -> Iterator[tuple[str, ...]]:
+    more = ("FILE",) if "xargs" in words else ()
     while words and (words[0] in _BEFORE or words[0].startswith("-") or re.match(r"[A-Z_]+=", words[0])):
         del words[: 2 if words[0] in {"-u", "-n"} else 1]
     if words and re.fullmatch(r"(\S*/)?edged", words[0]) and len(words) > 1:
-        yield tuple(words[1:])
+        yield (*words[1:], *more)

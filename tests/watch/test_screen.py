@@ -98,7 +98,7 @@ def test_where_not_all_fit_the_ailing_come_first_and_the_rest_is_counted() -> No
     view = replace(view, devices=(*view.devices, Device("zz-broken", online=False)))
     lines = text(view).splitlines()
     assert lines[1] == "● zz-broken  offline"
-    assert lines[-1].startswith("… 1980 more lines")
+    assert lines[-1].startswith("… 1979 more lines")
     down = text(view, screen=replace(SCREEN, first=10)).splitlines()
     assert down[1] == lines[11]
     assert text(view, screen=replace(SCREEN, first=10**6)).splitlines()[-1].startswith("  porch")
