@@ -221,3 +221,10 @@ def test_wrong_words_are_said(words: tuple[str, ...], code: int, said: str) -> N
     done = run(*words)
     assert done.returncode == code
     assert said in done.stderr
+
+
+def test_daemon_and_other_commands_do_not_load_what_only_watch_needs() -> None:
+    code = "import sys, edged.cli.main; print(*sorted({'rich', 'pydantic', 'paho', 'edged.watch'} & set(sys.modules)))"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "\n"
+    code = "import sys, edged.daemon; print(*sorted({'rich', 'edged.watch'} & set(sys.modules)))"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "\n"

@@ -32,7 +32,7 @@ NOT_RUN: Mapping[str, str] = {
     "install": "changes the system: tests/installation",
     "label --csv --output labels.csv --skip-labelled ~": "another's photos",
     "label --xmp": "another's photos; tests/test_labelling_page.py runs the like",
-    "label --json --threshold 0.3 --allow": "takes its files from a script: tests/docs/test_configurations.py runs that",
+    "label --json --threshold 0.3 --allow": "a script's files: tests/docs/test_configurations.py runs it",
     "label --model /var/lib/edged/models/DIGEST": "stands for a digest",
     "models compile": "needs Coral's compiler: tests/models/test_compile.py",
     "models install coral": "downloads: tests/models/test_install.py",
@@ -116,6 +116,7 @@ def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (folder / "flowers.txt").write_text("Rose\nLeaf\nSky\n")
     (folder / "edged.yaml").write_text("cameras: {a: {source: holiday}}\n")
     monkeypatch.chdir(folder)
+    monkeypatch.setenv("EDGED_CONFIG", str(folder / "edged.yaml"))
     monkeypatch.setenv("EDGED_STATE", str(tmp_path / "state"))
     return folder
 
