@@ -14,9 +14,10 @@ from rich.console import Console
 from rich.text import Text
 
 from edged.config import MqttConfig
+from edged.watch.device_lines import Screen
 from edged.watch.devices import Devices
 from edged.watch.listener import Listener
-from edged.watch.screen import Screen, draw
+from edged.watch.screen import draw
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

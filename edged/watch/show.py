@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Final
 from rich.console import Console, Group
 from rich.live import Live
 
+from edged.watch.device_lines import Screen
 from edged.watch.devices import Devices
 from edged.watch.keyboard import keyboard
 from edged.watch.lines import changes, link_line
 from edged.watch.listener import Listener
-from edged.watch.screen import Screen, draw
+from edged.watch.screen import draw
 
 if TYPE_CHECKING:
     from rich.console import RenderableType

@@ -9,10 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from edged.watch.device_lines import Screen, count_lines, device_lines
 from edged.watch.devices import Camera, Device, Entry, View
 from edged.watch.listener import Link
 from edged.watch.reports import CameraState, Happened, Health, Labels, Model, Seen, System, Update
-from edged.watch.screen import Screen, draw
+from edged.watch.screen import draw
 from edged.watch.words import ailing, troubles
 
 LINK = Link("broker:1883", "5", connects=1)
@@ -124,6 +125,14 @@ def test_every_line_fits_every_terminal(width: int, height: int, count: int, fir
     lines = draw(view, LINK, screen)
     assert len(lines) <= height
     assert all(line.cell_len <= width for line in lines)
+
+
+@pytest.mark.parametrize("online", [True, False, None])
+@pytest.mark.parametrize("most", [0, 1, 5])
+def test_lines_are_counted_without_being_drawn(online: bool | None, most: int) -> None:  # noqa: FBT001  a device's own
+    ill = replace(WELL, cameras={"porch": CameraState("retrying", "gone"), "b": CameraState("off")})
+    device = replace(DEVICE, online=online, health=replace(ill, system=System(under_voltage=True, throttled=True)))
+    assert count_lines(device, SCREEN, most) == len(device_lines(device, SCREEN, most))
 
 
 def test_ailing_is_what_somebody_has_to_look_after() -> None:
