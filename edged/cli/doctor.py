@@ -24,8 +24,8 @@ PLAIN: Final = {"ok": "ok", "warning": "! ", "problem": "X ", "absent": "- "}
 
 DESCRIPTION = """\
 What this machine has and lacks: the TFLite runtime, Edge TPU and its library, the models and their registry, the
-cameras of the configuration, permissions, clock, heat, power and disk; and what to do about each thing that is not
-right."""
+cameras and the broker of the configuration, permissions, clock, heat, power and disk; and what to do about each thing
+that is not right."""
 
 EPILOG = """\
 without -c: the file that $EDGED_CONFIG names, else /etc/edged/edged.yaml; without that, the defaults
@@ -36,7 +36,7 @@ examples:
   edged doctor --json             one JSON object: {"schema", "findings": [{"name", "state", "text", "cure"}]}
 
 states: ✓ ok, ! warning, ✗ problem, - absent (and need not be there)
-exit codes: 0 well, 1 warnings or problems
+exit codes: 0 well, 1 warnings or problems (in a script: edged doctor || …), 64 wrong words
 """
 
 

@@ -12,7 +12,7 @@ import sys
 from typing import TYPE_CHECKING, NoReturn
 
 from edged import __version__
-from edged.cli import bench, check, demo, doctor, install, label, models, registry, run
+from edged.cli import bench, check, completion, demo, doctor, install, label, models, registry, run, watch
 from edged.cli.output import CANNOT_WRITE, WRITE_ERRORS, drop_output, open_standard_streams
 from edged.errors import EdgedError, UsageError
 from edged.text import printable
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-COMMANDS = (demo, run, check, label, models, registry, doctor, bench, install)
+COMMANDS = (demo, run, check, label, watch, models, registry, doctor, bench, install, completion)
 
 EPILOG = """\
 examples:
@@ -32,6 +32,7 @@ examples:
   edged label photo.jpg           what is on this photo?
   edged check -c edged.yaml       is this configuration right?
   edged run -c edged.yaml         the daemon, in the foreground
+  edged watch                     what do all devices see, and how are they?
   edged doctor                    what does this machine have, and lack?
 
 exit codes: 0 done, 64 usage, 65 bad image or model, 69 a service is unavailable, 70 internal error,

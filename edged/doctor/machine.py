@@ -14,7 +14,7 @@ from edged.config import InferenceConfig, ModelConfig
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from edged.config import CameraConfig, Config, RegistryConfig
+    from edged.config import CameraConfig, Config, MqttConfig, RegistryConfig
     from edged.engine.edgetpu import EdgeTpu
 
 ROOT: Final = Path("/")
@@ -69,6 +69,7 @@ class Machine:
         user: who asks.
         may_open: whether that user may read and write a path.
         registry: where models come from; None: from no registry.
+        mqtt: the broker; None where no configuration names one.
         state: the folder of what must outlive a restart.
     """
 
@@ -79,6 +80,7 @@ class Machine:
     model: ModelConfig = field(default_factory=ModelConfig)
     cameras: Mapping[str, CameraConfig] = field(default_factory=dict)
     registry: RegistryConfig | None = None
+    mqtt: MqttConfig | None = None
     state: Path = STATE
 
     @classmethod
@@ -89,6 +91,7 @@ class Machine:
             model=config.model,
             cameras=config.cameras,
             registry=config.registry,
+            mqtt=config.mqtt,
             state=config.state,
         )
 

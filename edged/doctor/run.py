@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Final
 from edged.camera.without_secrets import without_secrets
 from edged.config import redact
 from edged.doctor.board import look_at_board
+from edged.doctor.broker import LONGEST as BROKER_SECONDS
+from edged.doctor.broker import look_at_broker
 from edged.doctor.camera import look_at_camera, look_for_cameras
 from edged.doctor.check import Check
 from edged.doctor.disk import look_at_disk
@@ -52,6 +54,7 @@ SUBJECTS: Final = (
     Subject("registry", look_at_registry, LONGEST),
 )
 LAST: Final = (
+    Subject("broker", look_at_broker, BROKER_SECONDS),
     Subject("clock", look_at_clock),
     Subject("board", look_at_board),
     Subject("disk", look_at_disk),

@@ -48,14 +48,25 @@ class Identity:
 
 
 def new_client(config: MqttConfig, identity: Identity, version: Version) -> Client:
-    """A paho client that has everything but an address.
+    """A device's paho client, that has everything but an address.
 
     Raises:
         OSError: a file that `tls` names cannot be read, or is not a certificate or key (ssl.SSLError).
     """
+    client = plain_client(config, identity.client_id, version)
+    client.will_set(identity.topics.status, OFFLINE, qos=1, retain=True, properties=_will(version))
+    return client
+
+
+def plain_client(config: MqttConfig, client_id: str, version: Version) -> Client:
+    """A paho client without a last will, for who looks on.
+
+    Raises:
+        OSError: as `new_client`.
+    """
     client = Client(
         CallbackAPIVersion.VERSION2,
-        client_id=identity.client_id,
+        client_id=client_id,
         protocol=_PROTOCOLS[version],
         transport=config.transport,
         # We make a client for every try, since the next one may need another version or another address.
@@ -63,7 +74,6 @@ def new_client(config: MqttConfig, identity: Identity, version: Version) -> Clie
     )
     client.connect_timeout = CONNECT_TIMEOUT_S
     client.max_inflight_messages = WINDOW
-    client.will_set(identity.topics.status, OFFLINE, qos=1, retain=True, properties=_will(version))
     if config.username is not None:
         password = None if config.password is None else config.password.get_secret_value()
         client.username_pw_set(config.username, password)
