@@ -114,14 +114,25 @@ def _settings(camera: CameraFacts, proof: str) -> Markup:
         {"method": "post", "action": "do", "class": "setting", "data-setting": "enabled"},
         *_hidden(proof, name, "enabled"),
         tag("span", {"class": "what"}, "Camera"),
-        tag("button", {"name": "value", "value": "OFF" if applied.enabled else "ON"}, "Switch off" if applied.enabled else "Switch on"),
+        tag(
+            "button",
+            {"name": "value", "value": "OFF" if applied.enabled else "ON"},
+            "Switch off" if applied.enabled else "Switch on",
+        ),
     )
     return tag(
         "details",
         None,
         tag("summary", None, "Settings"),
         _number(camera, proof, "threshold", "Least confidence", threshold, {"min": 0, "max": 1, "step": 0.01}),
-        _number(camera, proof, "fps", "Frames per second, at most", f"{applied.fps:g}", {"min": 0.001, "max": 240, "step": "any"}),
+        _number(
+            camera,
+            proof,
+            "fps",
+            "Frames per second, at most",
+            f"{applied.fps:g}",
+            {"min": 0.001, "max": 240, "step": "any"},
+        ),
         switch,
         tag("p", {"class": "note"}, "Source: ", tag("code", None, camera.source)),
     )

@@ -87,7 +87,9 @@ def findings(health: Health, found: list[Row]) -> list[Row]:
 
 def flowing(health: Health) -> str | None:
     """Why frames do not flow; None where they do. Cameras that are off or at their end have none to give."""
-    wanting = {name: camera for name, camera in health.cameras.items() if camera.state not in {"running", "off", "ended"}}
+    wanting = {
+        name: camera for name, camera in health.cameras.items() if camera.state not in {"running", "off", "ended"}
+    }
     said = [f"camera {name}: {camera.reason or camera.state}" for name, camera in wanting.items()]
     return "; ".join(said) or None
 
@@ -117,14 +119,14 @@ def _latency(health: Health) -> Row:
     latency = health.inference.latency_ms
     if latency.p50 is None or latency.p95 is None or latency.p99 is None:
         return Row("latency", "Frame to labels", "no result yet")
-    return Row(
-        "latency", "Frame to labels", f"{latency.p50:.0f} ms (95 %: {latency.p95:.0f}, 99 %: {latency.p99:.0f})"
-    )
+    return Row("latency", "Frame to labels", f"{latency.p50:.0f} ms (95 %: {latency.p95:.0f}, 99 %: {latency.p99:.0f})")
 
 
 def _broker(mqtt: MqttState) -> Row:
     if not mqtt.connected:
-        todo = "labels go on here and come to nobody else: does the broker run, and let edged in? `edged doctor` asks it"
+        todo = (
+            "labels go on here and come to nobody else: does the broker run, and let edged in? `edged doctor` asks it"
+        )
         return Row("broker", "Broker", mqtt.reason or "not connected", "problem", todo)
     extra = f", reconnected {mqtt.reconnects} ×" if mqtt.reconnects else ""
     dropped = f", {mqtt.dropped} messages dropped" if mqtt.dropped else ""

@@ -112,7 +112,16 @@ def page(shown: Shown) -> str:
         tag(
             "footer",
             None,
-            tag("p", None, f"edged {__version__} · ", _link("metrics"), " · ", _link("openapi.json"), " · ", _link("healthz")),
+            tag(
+                "p",
+                None,
+                f"edged {__version__} · ",
+                _link("metrics"),
+                " · ",
+                _link("openapi.json"),
+                " · ",
+                _link("healthz"),
+            ),
         ),
     )
     script = tag("script", {"src": "static/page.js", "type": "module"})

@@ -71,11 +71,14 @@ def presence_fields(spans: Mapping[Key, Sequence[Span]], since: datetime, now: d
 
 def model_json(model: ModelStatus, update: UpdateStatus, installed: Sequence[Installed]) -> str:
     """What a page that is open is told of the model: its lines, and which buttons make sense."""
-    return to_json({"lines": model_lines(model), "offer": offer_line(model, update), **progress(model, update)} | {
-        "back": model.previous is not None,
-        "models": [[value, text] for value, text in choices(installed)],
-        "error": model.last_error,
-    })
+    return to_json(
+        {"lines": model_lines(model), "offer": offer_line(model, update), **progress(model, update)}
+        | {
+            "back": model.previous is not None,
+            "models": [[value, text] for value, text in choices(installed)],
+            "error": model.last_error,
+        }
+    )
 
 
 def model_lines(model: ModelStatus) -> list[tuple[str, str]]:
@@ -115,9 +118,7 @@ def progress(model: ModelStatus, update: UpdateStatus) -> dict[str, object]:
 
 def choices(installed: Sequence[Installed]) -> list[tuple[str, str]]:
     """What can be chosen: its value, and what it is called."""
-    return [
-        (each.name if each.version is None else f"{each.name}@{each.version}", _choice(each)) for each in installed
-    ]
+    return [(each.name if each.version is None else f"{each.name}@{each.version}", _choice(each)) for each in installed]
 
 
 def _choice(model: Installed) -> str:
@@ -130,5 +131,3 @@ def _choice(model: Installed) -> str:
 def to_json(value: object) -> str:
     """One line. A lone surrogate, which has no UTF-8, becomes a question mark when it is encoded."""
     return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-
-

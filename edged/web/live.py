@@ -202,5 +202,3 @@ class Live:
 def sse(event: str, data: str) -> bytes:
     """A message of a stream of server-sent events. `data` is one line."""
     return f"event: {event}\ndata: {data}\n\n".encode(errors="replace")
-
-

@@ -66,7 +66,9 @@ class _Once(Collector):
 
     def _cameras(self) -> Iterator[Metric]:
         cameras = self._report.health.cameras
-        state = GaugeMetricFamily("edged_camera_state", "1 for the state that a camera is in.", labels=("camera", "state"))
+        state = GaugeMetricFamily(
+            "edged_camera_state", "1 for the state that a camera is in.", labels=("camera", "state")
+        )
         for name, camera in cameras.items():
             for each in CAMERA_STATES:
                 state.add_metric((name, each), float(camera.state == each))
@@ -87,7 +89,9 @@ class _Once(Collector):
             enabled.add_metric((facts.name,), float(facts.applied.enabled))
         yield enabled
 
-    def _by_camera(self, family: GaugeMetricFamily | CounterMetricFamily, value: Callable[[CameraHealth], float]) -> Metric:
+    def _by_camera(
+        self, family: GaugeMetricFamily | CounterMetricFamily, value: Callable[[CameraHealth], float]
+    ) -> Metric:
         for name, camera in self._report.health.cameras.items():
             family.add_metric((name,), value(camera))
         return family
@@ -123,7 +127,9 @@ class _Once(Collector):
         yield state
         offered = model.candidate is not None and model.candidate != model.present
         yield _gauge("edged_model_update_offered", "Whether another model is offered.", {}, offered)
-        yield _gauge("edged_model_update_failed", "Whether the last update failed, or waits.", {}, model.last_error is not None)
+        yield _gauge(
+            "edged_model_update_failed", "Whether the last update failed, or waits.", {}, model.last_error is not None
+        )
         if update.percentage is not None:
             yield _gauge("edged_model_download_ratio", "How far a download is.", {}, update.percentage / PERCENT)
 

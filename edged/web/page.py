@@ -98,7 +98,9 @@ def _listen(address: Server) -> socket.socket:
         ) from error
     except OSError as error:
         taken = error.errno == errno.EADDRINUSE
-        cure = "another program has the port: another edged? (web.listen: another port, or null)" if taken else (
-            "is it an address of this machine? (web.listen)"
+        cure = (
+            "another program has the port: another edged? (web.listen: another port, or null)"
+            if taken
+            else ("is it an address of this machine? (web.listen)")
         )
         raise UnavailableError(f"the page cannot listen on {address}: {error.strerror or error}; {cure}") from error

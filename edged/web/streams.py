@@ -45,7 +45,11 @@ class Stream:
     ) -> None:
         self._live = live
         self._wants = wants
-        self._headers = [(b"content-type", media_type.encode()), (b"cache-control", b"no-store"), (b"x-accel-buffering", b"no")]
+        self._headers = [
+            (b"content-type", media_type.encode()),
+            (b"cache-control", b"no-store"),
+            (b"x-accel-buffering", b"no"),
+        ]
         self._begin = begin
         self._frame = frame
         self._pulse = pulse

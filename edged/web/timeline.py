@@ -20,9 +20,7 @@ MOST_ROWS: Final = 40
 HOURS: Final = (1, 24)
 
 
-def timeline_panel(
-    spans: Mapping[Key, Sequence[Span]], since: datetime, now: datetime, *, watches: bool
-) -> Markup:
+def timeline_panel(spans: Mapping[Key, Sequence[Span]], since: datetime, now: datetime, *, watches: bool) -> Markup:
     """A section. `watches`: whether any camera watches labels at all."""
     hours = max(1, round((now - since).total_seconds() / 3600))
     tabs = [
@@ -34,7 +32,11 @@ def timeline_panel(
         for each in HOURS
     ]
     if not watches:
-        empty = ("No camera watches a label. ", tag("code", None, "presence"), " in the configuration says which ones become on and off.")
+        empty = (
+            "No camera watches a label. ",
+            tag("code", None, "presence"),
+            " in the configuration says which ones become on and off.",
+        )
     else:
         empty = ("Nothing was present in this time.",)
     rows = [_row(key, each, since, now) for key, each in list(spans.items())[:MOST_ROWS]]
