@@ -117,8 +117,10 @@ class MqttClient:
         self._subscriptions[topic] = Subscription(handler, retained)
 
     def deliver(self, incoming: Incoming) -> None:
-        """A message that came in another way (the page) goes where it would have gone from the broker: a command is
-        checked and obeyed by the same part. On the event loop."""
+        """Hand a message that came in another way (the page) to the part that the broker's would go to.
+
+        So a command is checked and obeyed in one place. On the event loop.
+        """
         found = subscription(self._subscriptions, incoming.topic)
         if found is not None:
             found.handler(incoming)

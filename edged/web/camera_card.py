@@ -124,14 +124,13 @@ def _settings(camera: CameraFacts, proof: str) -> Markup:
         "details",
         None,
         tag("summary", None, "Settings"),
-        _number(camera, proof, "threshold", "Least confidence", threshold, {"min": 0, "max": 1, "step": 0.01}),
+        _number(camera, proof, "threshold", "Least confidence", {"value": threshold, "min": 0, "max": 1, "step": 0.01}),
         _number(
             camera,
             proof,
             "fps",
             "Frames per second, at most",
-            f"{applied.fps:g}",
-            {"min": 0.001, "max": 240, "step": "any"},
+            {"value": f"{applied.fps:g}", "min": 0.001, "max": 240, "step": "any"},
         ),
         switch,
         tag("p", {"class": "note"}, "Source: ", tag("code", None, camera.source)),
@@ -139,15 +138,16 @@ def _settings(camera: CameraFacts, proof: str) -> Markup:
 
 
 def _number(
-    camera: CameraFacts, proof: str, setting: str, what: str, value: str, limits: dict[str, str | float | bool | None]
+    camera: CameraFacts, proof: str, setting: str, what: str, limits: dict[str, str | float | bool | None]
 ) -> Markup:
+    """A setting that is a number. `limits`: the field's attributes, its value among them."""
     box = f"{setting}-{camera.name}"
     return tag(
         "form",
         {"method": "post", "action": "do", "class": "setting", "data-setting": setting},
         *_hidden(proof, camera.name, setting),
         tag("label", {"for": box, "class": "what"}, what),
-        tag("input", {"id": box, "name": "value", "type": "number", "value": value, "required": True, **limits}),
+        tag("input", {"id": box, "name": "value", "type": "number", "required": True, **limits}),
         tag("button", None, "Set", tag("span", {"class": "unseen"}, f" {what} of {camera.name}")),
         tag(
             "button",

@@ -55,8 +55,7 @@ def rows(health: Health, mqtt: MqttState, *, registry: bool) -> list[Row]:
         _broker(mqtt),
         _events(health),
         _updates(health, registry=registry),
-        _temperature(health),
-        _power(health),
+        *_board(health),
         _disk(health),
         Row("load", "Memory and processor", _load(health)),
         Row("uptime", "Running for", duration(health.uptime_s)),
@@ -104,10 +103,14 @@ def duration(seconds: float) -> str:
     return f"{minutes} min" if minutes else f"{int(seconds)} s"
 
 
+def _times(count: int) -> str:
+    return "once" if count == 1 else f"{count} times"
+
+
 def _inference(health: Health) -> Row:
     inference = health.inference
     device = {"edgetpu": "Edge TPU", "cpu": "CPU", None: "not running yet"}[inference.device]
-    restarts = f", restarted {inference.restarts} ×" if inference.restarts else ""
+    restarts = f", restarted {_times(inference.restarts)}" if inference.restarts else ""
     if inference.reason is not None:
         todo = "`edged doctor` names the cause and the cure; labels come from the CPU meanwhile"
         return Row("inference", "Inference", f"{device}{restarts}: {inference.reason}", "problem", todo)
@@ -128,7 +131,7 @@ def _broker(mqtt: MqttState) -> Row:
             "labels go on here and come to nobody else: does the broker run, and let edged in? `edged doctor` asks it"
         )
         return Row("broker", "Broker", mqtt.reason or "not connected", "problem", todo)
-    extra = f", reconnected {mqtt.reconnects} ×" if mqtt.reconnects else ""
+    extra = f", reconnected {_times(mqtt.reconnects)}" if mqtt.reconnects else ""
     dropped = f", {mqtt.dropped} messages dropped" if mqtt.dropped else ""
     return Row("broker", "Broker", f"connected, MQTT {mqtt.protocol}{extra}{dropped}")
 
@@ -152,12 +155,16 @@ def _updates(health: Health, *, registry: bool) -> Row:
     return Row("registry", "Registry", "asked regularly")
 
 
+def _board(health: Health) -> list[Row]:
+    system = health.system
+    if all(each is None for each in (system.temperature_c, system.throttled, system.under_voltage)):
+        return [Row("temperature", "Heat and power", "this machine does not tell")]
+    return [_temperature(health), _power(health)]
+
+
 def _temperature(health: Health) -> Row:
     system = health.system
-    if system.temperature_c is None:
-        value = "this machine does not tell"
-    else:
-        value = f"{system.temperature_c:.0f} °C"
+    value = "this machine does not tell" if system.temperature_c is None else f"{system.temperature_c:.0f} °C"
     if system.edgetpu_temperature_c is not None:
         value += f", Edge TPU {system.edgetpu_temperature_c:.0f} °C"
     if system.slowed:

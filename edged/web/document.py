@@ -104,8 +104,15 @@ def page(shown: Shown) -> str:
                 tag(
                     "div",
                     {"class": "column"},
-                    model_panel(shown.model, shown.update, shown.installed, shown.proof, registry=shown.registry),
-                    condition_panel(rows, shown.proof),
+                    model_panel(
+                        shown.model,
+                        shown.update,
+                        shown.installed,
+                        shown.proof,
+                        inference=next(row for row in rows if row.key == "inference"),
+                        registry=shown.registry,
+                    ),
+                    condition_panel([row for row in rows if row.key != "inference"], shown.proof),
                 ),
             ),
         ),
@@ -126,7 +133,7 @@ def page(shown: Shown) -> str:
     )
     script = tag("script", {"src": "static/page.js", "type": "module"})
     refresh = tag("noscript", None, tag("meta", {"http-equiv": "refresh", "content": REFRESH_S}))
-    return document(f"{shown.device} – edged", body, script, refresh)
+    return document(f"{shown.device} · edged", body, script, refresh)
 
 
 def login_page(device: str, said: str = "") -> str:
@@ -152,7 +159,7 @@ def login_page(device: str, said: str = "") -> str:
         tag("button", {"class": "primary"}, "Log in"),
         tag("p", {"class": "note"}, "It is in the file that web.token_file names in this device's configuration."),
     )
-    return document(f"{device} – log in", tag("main", {"class": "narrow"}, form))
+    return document(f"{device} · log in", tag("main", {"class": "narrow"}, form))
 
 
 def document(title: str, body: Markup, *head: Markup) -> str:

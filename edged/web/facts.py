@@ -93,9 +93,9 @@ def model_lines(model: ModelStatus) -> list[tuple[str, str]]:
     }[model.state]
     lines = [
         ("Labels now", "none yet" if present is None else f"{present.name} {present.version}"),
-        ("Since", model.since or "–"),
+        ("Since", model.since or "not yet"),
         ("State", state),
-        ("Before it", "–" if model.previous is None else f"{model.previous.name} {model.previous.version}"),
+        ("Before it", "nothing" if model.previous is None else f"{model.previous.name} {model.previous.version}"),
     ]
     if present is not None:
         lines.append(("Digest", present.digest[:19] + "…"))

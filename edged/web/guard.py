@@ -44,8 +44,8 @@ HEADERS: Final = {
 class Guard:
     """An ASGI application around another one.
 
-    Sets `scope["state"]`: `let_in` (bool), `by_token` (bool: a program, which no browser speaks for) and `session` (str:
-    what proofs are made for).
+    Sets in `scope["state"]` `let_in` (bool), `by_token` (bool: a program, which no browser speaks for) and `session`
+    (str: what proofs are made for).
     """
 
     def __init__(self, app: ASGIApp, names: Names, gate: Gate) -> None:

@@ -1,5 +1,6 @@
-"""What has been present, and when, for as long as the daemon runs and a day at most; the last events. In memory alone:
-a daemon writes events to its card until the broker has them, and nothing for people to look at.
+"""What has been present, and when, for as long as the daemon runs and a day at most; the last events.
+
+In memory alone: a daemon writes events to its card until the broker has them, and nothing for people to look at.
 """
 
 from __future__ import annotations

@@ -52,7 +52,7 @@ def join(*children: object) -> Markup:
     )
 
 
-def _attribute(name: str, value: str | float | bool | None) -> str:
+def _attribute(name: str, value: str | float | bool | None) -> str:  # noqa: FBT001  an attribute may be one
     if value is None or value is False:
         return ""
     return f" {name}" if value is True else f' {name}="{escape(plain(value))}"'

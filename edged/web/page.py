@@ -69,7 +69,6 @@ class Page:
 
     def start(self, parts: Parts) -> None:
         """Let people in."""
-
         self._server = PageServer(self._socket, Desk(parts), self._live, self._gate, self._names)
         self._server.start()
         log.info("page: %s", self.url)

@@ -65,11 +65,18 @@ def _event(event: Event) -> Markup:
     )
 
 
-def model_panel(
-    model: ModelStatus, update: UpdateStatus, installed: Sequence[Installed], proof: str, *, registry: bool
+def model_panel(  # noqa: PLR0913  all that there is to say of it
+    model: ModelStatus,
+    update: UpdateStatus,
+    installed: Sequence[Installed],
+    proof: str,
+    *,
+    inference: Row,
+    registry: bool,
 ) -> Markup:
-    """What labels, what is offered, and the buttons."""
+    """What labels, what is offered, and the buttons. `inference`: where it runs."""
     lines = [_line(name, value) for name, value in model_lines(model)]
+    lines.insert(1, _line("Runs on", inference.value, key=inference.key, level=inference.level))
     offer, far = offer_line(model, update), progress(model, update)["percentage"]
     at = None if not isinstance(far, int) else far
     options = [tag("option", {"value": value}, text) for value, text in choices(installed)]

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING, Final
 
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 if TYPE_CHECKING:
+    import asyncio
     from asyncio import TimerHandle
 
 MOST_CONNECTIONS: Final = 96
@@ -21,8 +21,11 @@ _ARRIVING: Final = frozenset({h11.IDLE, h11.SEND_BODY})
 
 
 class BoundedProtocol(H11Protocol):
-    """One connection. A request that trickles in costs its connection, and so does an answer that nobody reads; one
-    connection too many is closed at once."""
+    """One connection.
+
+    A request that trickles in costs its connection, and so does an answer that nobody reads; one connection too many is
+    closed at once.
+    """
 
     _refused = False
     _late: TimerHandle | None = None

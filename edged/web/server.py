@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Final
 
 import uvicorn
 from starlette.applications import Starlette
-from starlette.responses import Response
 
 from edged.errors import EdgedError
 from edged.web.api import Api
@@ -25,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from starlette.requests import Request
+    from starlette.responses import Response
     from starlette.types import ASGIApp
 
     from edged.mqtt.event_messages import Event

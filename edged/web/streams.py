@@ -95,7 +95,6 @@ def events(live: Live, begin: Callable[[], Awaitable[list[bytes]]], *, pictures:
 
 def mjpeg(live: Live, camera: str) -> Stream:
     """A camera's pictures, each as a part of a multipart answer, as cameras themselves give them."""
-
     border = f"--{BOUNDARY}\r\n".encode()
 
     async def first() -> list[bytes]:

@@ -52,7 +52,11 @@ def timeline_panel(spans: Mapping[Key, Sequence[Span]], since: datetime, now: da
             tag("nav", {"class": "tabs", "aria-label": "Window of time"}, *tabs),
         ),
         tag("p", {"class": "empty", "hidden": bool(rows)}, *empty),
-        tag("table", {"class": "timeline", "hidden": not rows}, _head(), tag("tbody", None, *rows)),
+        tag(
+            "div",
+            {"class": "rows", "tabindex": "0", "role": "group", "aria-labelledby": "timeline-title"},
+            tag("table", {"class": "timeline", "hidden": not rows}, _head(), tag("tbody", None, *rows)),
+        ),
         tag("div", {"class": "ticks", "aria-hidden": "true", "hidden": not rows}, *ticks),
     )
 
@@ -75,7 +79,7 @@ def _row(key: Key, spans: Sequence[Span], since: datetime, now: datetime) -> Mar
         width = max((end - start).total_seconds() / whole * UNITS, 2)
         bars.append(tag("rect", {"x": f"{left:.1f}", "y": 0, "width": f"{width:.1f}", "height": 10}))
     present = spans[-1].end is None
-    said = f"{'present now, ' if present else ''}{len(spans)} ×, {duration(total.total_seconds())} in all"
+    said = f"{'present now, ' if present else ''}{len(spans)} times, {duration(total.total_seconds())} in all"
     return tag(
         "tr",
         {"class": "present" if present else None},

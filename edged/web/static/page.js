@@ -131,15 +131,14 @@ function showSettings(camera, settings) {
 // ---- how the device is
 
 const findings = document.getElementById("findings");
-const condition = document.getElementById("condition");
 let saidFindings = "";
 
 function showCondition(told) {
   for (const row of told.rows) {
-    const line = condition.querySelector(`[data-key="${CSS.escape(row.key)}"]`);
-    if (!line) continue;
-    line.className = row.level === "ok" ? "" : row.level;
-    setText(line.querySelector("dd"), row.value);
+    for (const line of document.querySelectorAll(`[data-key="${CSS.escape(row.key)}"]`)) {
+      line.className = row.level === "ok" ? "" : row.level;
+      setText(line.querySelector("dd"), row.value);
+    }
   }
   for (const [camera, row] of Object.entries(told.cameras)) {
     const known = cards.get(camera);
@@ -252,7 +251,7 @@ async function drawTimeline() {
       const width = Math.max((end - start) / whole * UNITS, 2);
       return drawn("rect", { x: ((start - since) / whole * UNITS).toFixed(1), y: 0, width: width.toFixed(1), height: 10 });
     });
-    const said = `${label.present ? "present now, " : ""}${label.spans.length} ×, ${inWords(total / 1000)} in all`;
+    const said = `${label.present ? "present now, " : ""}${label.spans.length} times, ${inWords(total / 1000)} in all`;
     const row = make("tr", undefined, label.present ? { class: "present" } : {});
     const name = make("th", label.label, { scope: "row" });
     name.append(" ", make("small", label.camera));
