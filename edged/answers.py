@@ -110,6 +110,8 @@ class Answers:
         payload = result_payload(command, error, identity)
         self._mqtt.publish(self._mqtt.topics.result, payload, qos=1)
         for incoming in waiting:
+            if incoming.answered is not None:
+                incoming.answered(error)
             if incoming.response_topic is not None and self._may_answer(incoming.response_topic):
                 about = About(content_type="application/json", correlation=incoming.correlation)
                 self._mqtt.send(Message(incoming.response_topic, payload, 1, retain=False, about=about))

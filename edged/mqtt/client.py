@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 from edged.mqtt.connection import Connection
 from edged.mqtt.ending import Cause, Ending
-from edged.mqtt.incoming import Subscription
+from edged.mqtt.incoming import Subscription, subscription
 from edged.mqtt.messages import OFFLINE, ONLINE
 from edged.mqtt.once import Once
 from edged.mqtt.outgoing import Message, Outgoing
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from edged.config.addresses import Server
     from edged.config.mqtt import MqttConfig
-    from edged.mqtt.incoming import Handler
+    from edged.mqtt.incoming import Handler, Incoming
 
 _DIAL_S: Final = 10.0  # name, TCP, TLS and websocket together
 _ANSWER_S: Final = 5.0  # CONNACK …
@@ -117,6 +117,15 @@ class MqttClient:
             retained: also of what is retained. A command that a broker kept was for another day.
         """
         self._subscriptions[topic] = Subscription(handler, retained)
+
+    def deliver(self, incoming: Incoming) -> None:
+        """Hand a message that came in another way (the page) to the part that the broker's would go to.
+
+        So a command is checked and obeyed in one place. On the event loop.
+        """
+        found = subscription(self._subscriptions, incoming.topic)
+        if found is not None:
+            found.handler(incoming)
 
     def repeat(self) -> None:
         """Send everything retained once more: somebody has come who may have missed it."""
