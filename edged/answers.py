@@ -110,6 +110,13 @@ class Answers:
         payload = result_payload(command, error, identity)
         self._mqtt.publish(self._mqtt.topics.result, payload, qos=1)
         for incoming in waiting:
-            if incoming.response_topic is not None:
+            if incoming.answered is not None:
+                incoming.answered(error)
+            if incoming.response_topic is not None and self._may_answer(incoming.response_topic):
                 about = About(content_type="application/json", correlation=incoming.correlation)
                 self._mqtt.send(Message(incoming.response_topic, payload, 1, retain=False, about=about))
+
+    def _may_answer(self, topic: str) -> bool:
+        """Whoever may command must not be able to have the device speak at topics at which only it may."""
+        prefix = f"{self._mqtt.topics.prefix}/"
+        return not topic.startswith(prefix) or topic.startswith(self._mqtt.topics.replies)

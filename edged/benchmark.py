@@ -229,15 +229,19 @@ def write_configuration(  # noqa: PLR0913  what one benchmark's daemon has other
     cameras: int = 1,
     fps: float = 5.0,
     deadline: float = 5.0,
+    edgetpu_library: Path | None = None,
 ) -> Path:
     """A configuration in `folder`: cameras that all read the photos, and a broker's port on loopback."""
+    inference: dict[str, object] = {"threads": threads or "auto", "deadline": deadline}
+    if edgetpu_library is not None:
+        inference |= {"device": "edgetpu", "edgetpu": {"library": str(edgetpu_library)}}
     names = ["photos", *(f"photos-{number}" for number in range(2, cameras + 1))]
     configuration = {
         "device": "bench",
         "mqtt": {"host": "127.0.0.1", "port": port},
         "web": {"listen": None},
         "model": {"name": "base"} if model == "base" else {"path": str(find_model(model).absolute())},
-        "inference": {"threads": threads or "auto", "deadline": deadline},
+        "inference": inference,
         "state": str(folder),
         "cameras": {name: {"source": str(photos), "fps": fps} for name in names},
     }

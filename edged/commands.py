@@ -47,6 +47,7 @@ class Commands:
         self._cameras = cameras
         self._restart = restart
         self._state = state
+        self._kept: bytes | None = None
         self._prefix = f"{mqtt.topics.prefix}/"
         self._waiting: asyncio.Queue[tuple[Work, Reply]] = asyncio.Queue(MOST_WAITING)
         cameras.dropped = self._forget
@@ -78,7 +79,10 @@ class Commands:
             raise EdgedError(f"it applies, and does not outlive a restart: {error}") from error
 
     async def _keep(self) -> None:
-        await in_thread(partial(write_settings, self._state, self._cameras.settings.to_json()), "settings")
+        data = self._cameras.settings.to_json()
+        if data != self._kept:  # a memory card lives longer where the same command again and again writes nothing
+            await in_thread(partial(write_settings, self._state, data), "settings")
+            self._kept = data
 
     def _forget(self) -> None:
         """The file has taken settings back."""

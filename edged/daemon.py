@@ -41,6 +41,8 @@ from edged.supervision import Changed, Watched, supervise
 from edged.systemd import Supervisor
 from edged.threads import from_threads, in_thread
 from edged.updating import make_updater, obey_over_mqtt, tell_over_mqtt
+from edged.web import open_page
+from edged.web.parts import Parts
 
 if TYPE_CHECKING:
     from edged.classifier import Classifier
@@ -54,7 +56,7 @@ PIPELINE: Final = "pipeline"  # whose progress the watchdog is told of
 GRACE_SECONDS: Final = 10.0
 M_ARENA_MAX: Final = -8  # malloc.h
 Show = Callable[[Result, Frame], None]
-Announce = Callable[[str, int], None]
+Announce = Callable[[str, int, str | None], None]
 Reload = Callable[[], Config]
 T = TypeVar("T")
 
@@ -72,7 +74,7 @@ async def serve(  # noqa: C901, PLR0915  one part after the other, as they are s
     Args:
         config: what to do.
         show: called with every result, in the pipeline's thread; must not block.
-        announce: called with the broker's host and port once they are known.
+        announce: called with the broker's host and port, and the page's address (None: no page), once they are known.
         seconds: end in order after so long, counted from the announcement; None is for ever.
         reload: gives the configuration anew, at SIGHUP; raises ConfigError where it is wrong.
 
@@ -90,6 +92,9 @@ async def serve(  # noqa: C901, PLR0915  one part after the other, as they are s
     async with AsyncExitStack() as parts:  # what is started last is stopped first
         parts.callback(supervisor.close)
         parts.enter_context(stop_signals(stopping, reloading if reload is not None else None))
+        page = open_page(config)
+        if page is not None:
+            parts.push_async_callback(page.stop)
         engine = Engine(_engine_options(config), on_change=wake)
         parts.callback(engine.close)
         engine.start()  # its runtime is imported while everything else is set up
@@ -100,7 +105,8 @@ async def serve(  # noqa: C901, PLR0915  one part after the other, as they are s
             broker = await parts.enter_async_context(EmbeddedBroker(config.mqtt.port))
             config = _with_broker(config, broker.port)
         if announce is not None:
-            announce(config.mqtt.addresses[0].host, config.mqtt.addresses[0].port)
+            address = config.mqtt.addresses[0]
+            announce(address.host, address.port, None if page is None else page.url)
         end = None if seconds is None else loop.time() + seconds
         tasks = await parts.enter_async_context(asyncio.TaskGroup())
 
@@ -123,6 +129,8 @@ async def serve(  # noqa: C901, PLR0915  one part after the other, as they are s
             mqtt.publish(mqtt.topics.labels(result.camera), label_payload(result))
             events.offer(result, frame.captured)
             snapshots.offer(result, frame)
+            if page is not None:
+                page.offer(result, frame)
             if show is not None:
                 show(result, frame)
 
@@ -149,6 +157,8 @@ async def serve(  # noqa: C901, PLR0915  one part after the other, as they are s
         def tell(model: ModelStatus, update: UpdateStatus) -> None:
             tell_over_mqtt(mqtt, model, update)
             cameras.tell()
+            if page is not None:
+                page.models(model, update)
             reporter.model = model.health
             changed.set()
 
@@ -161,6 +171,9 @@ async def serve(  # noqa: C901, PLR0915  one part after the other, as they are s
         reporter = HealthReporter(fleet.cameras, engine, pipeline, config.state, share=lambda: heat.share)
         reporter.events = events.health
         reporter.off = lambda: cameras.off
+        if page is not None:
+            events.told = page.happened
+            page.start(Parts(config, mqtt, cameras, events, pipeline, reporter))
         watched = Watched(supervisor, progress, fleet, heat, pipeline, engine, changed.set)
         onlookers = {
             "health": _report_health(reporter, mqtt, changed.listener()),

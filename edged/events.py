@@ -26,10 +26,10 @@ from edged.inbox import Inbox
 from edged.ledger import Ledger
 from edged.mqtt.messages import EventsHealth
 from edged.outbox import Missed, Outbox
-from edged.outbox_file import is_damage, open_outbox
+from edged.outbox_file import is_damage, open_outbox, put_back
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from edged.config import CameraConfig
@@ -58,6 +58,9 @@ class Events:
         state: the state folder; it need not exist.
         cameras: what each of them watches.
         on_change: called, in the thread, when `health` says something else.
+
+    Attributes:
+        told: called, in the thread, with the events that have just been written; must not block.
     """
 
     def __init__(
@@ -65,6 +68,7 @@ class Events:
     ) -> None:
         self._path = state / FILE
         self._on_change = on_change
+        self.told: Callable[[Sequence[Event]], None] = lambda _: None
         self._inbox: Inbox[Callable[[], None]] = Inbox()
         self._delivery = Delivery(mqtt.topics, mqtt.send, self._inbox.put)
         self._ledger = Ledger(mqtt.topics, mqtt.send, self._inbox.put, cameras)
@@ -174,6 +178,9 @@ class Events:
         if not (news or len(removable) >= MANY_REMOVABLE or (last and removable)) or now < self._retry_at:
             return
         outbox = self._outbox or self._open()
+        if not outbox.in_place():
+            self._lost += outbox.lost
+            outbox = self._outbox = put_back(outbox, self._path)
         events: list[Event | Missed] = [Missed(camera, count) for camera, count in self._missed.items()]
         events += self._unwritten
         unwritten, cleared = self._ledger.unwritten, self._ledger.cleared
@@ -184,11 +191,14 @@ class Events:
             acknowledged=removable,
             handed_over=self._delivery.handed_over,
         )
+        written = list(self._unwritten)
         self._unwritten.clear()
         self._lost += self._missed.total()
         self._missed.clear()
         self._ledger.written()
         self._delivery.removed(removable)
+        if written:
+            self.told(written)
         if self._trouble is not None:
             log.info("events: written again")
             self._trouble = None

@@ -1,4 +1,4 @@
-"""The model that a daemon starts with: what was chosen, else the one before it, else the base model."""
+"""The model that a daemon starts with: what was chosen, where it has done well, else the last one that has."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from edged.models.package import BASE, find_model, open_package
 from edged.models.prove import open_proved
 from edged.models.store import Store
 from edged.models.store_change import tidy
+from edged.updates.shelf import refusals_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -46,18 +47,18 @@ def first_packages(config: Config, launch: Launch) -> list[Package]:
     store = Store(config.state)
     tidy(store)
     base = open_package(find_model(BASE), locale=model.locale)
-    chosen = choose(store, model.name)
-    if chosen is not None and chosen.record.state == "rolled_back":
-        chosen = None  # after two rollbacks, or a power cut, a link may still lead to one: the base model labels
+    chosen = choose(store, model.name, refusals_of(store).digests)
     if chosen is not None:
         return [open_package(chosen.folder, locale=model.locale), base]
     if model.name != BASE:
-        if config.registry is None:
+        known = any(entry.record.name == model.name for entry in store.entries())
+        if config.registry is None and not known:
             raise ConfigError(
                 f"model.name: there is no model {model.name!r} on this device"
                 " (edged models install …; or base, or give model.path)"
             )
-        log.warning("model %s is not on this device: the base model labels", model.name)
+        what = "has not done well yet, or is damaged" if known else "is not on this device"
+        log.warning("model %s %s: the base model labels", model.name, what)
     return [base]
 
 

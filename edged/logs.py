@@ -8,6 +8,7 @@ import sys
 from datetime import UTC, datetime
 
 from edged.mqtt.messages import timestamp
+from edged.repeats import Repeats
 from edged.text import printable
 
 
@@ -42,6 +43,8 @@ def configure_logging(level: str, *, as_json: bool) -> None:
     """Send every log line of this process to stderr. `level`: debug, info, warning or error."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonFormatter() if as_json else TextFormatter())
+    if level != "debug":  # whoever wants every line gets it
+        handler.addFilter(Repeats())
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())

@@ -50,8 +50,11 @@ class ModelSwitch:
         self._seconds = seconds
         self._taken = taken
 
-    def to(self, package: Package) -> None:
+    def to(self, package: Package) -> int:
         """Label with this package from the next frame on. No frame waits for its loading.
+
+        Returns:
+            how often inference had been started again when it took over: what comes after is its own doing.
 
         Raises:
             ModelError: it cannot be loaded, or on the Edge TPU its golden photos give something else.
@@ -62,6 +65,7 @@ class ModelSwitch:
         try:
             self._look_at_golden_photos(classifier, package)
             before = self._pipeline.classifier
+            restarts = self._engine.state().restarts
             if not self._pipeline.exchange(classifier, self._seconds):
                 raise WorkerError("the pipeline does not get to its next frame")
         except BaseException:
@@ -70,6 +74,7 @@ class ModelSwitch:
         if before is not None:
             before.unload()
         self._taken(classifier)
+        return restarts
 
     def back_to(self, package: Package) -> None:
         """As `to`, away from a model that may take every worker along in which it is loaded.

@@ -112,6 +112,7 @@ class Outbox:
     """
 
     def __init__(self, path: Path, *, max_events: int = MAX_EVENTS, clock: Callable[[], float] = time.time) -> None:
+        self._path = path
         self._max_events = max_events
         self._clock = clock
         self.lost = 0  # events, since this was opened
@@ -140,6 +141,7 @@ class Outbox:
             run(f"SELECT {columns} FROM {table} LIMIT 1").fetchone()  # noqa: S608  names of our own
         rows = run("SELECT max(sequence), count(*) FROM events").fetchone()
         kept = run("SELECT number FROM numbers WHERE name='sequence'").fetchone()
+        self._inode = self._path.stat().st_ino
         self._count: int = rows[1]
         self._sequence: int = max(rows[0] or 0, number(kept[0]) if kept else 0)
 
@@ -156,6 +158,17 @@ class Outbox:
     def close(self) -> None:
         """Let go of the file."""
         self._database.close()
+
+    def in_place(self) -> bool:
+        """Whether the file is still where it was opened, and not taken away, or another one in its place."""
+        try:
+            return self._path.stat().st_ino == self._inode
+        except OSError:
+            return False
+
+    def copy_to(self, path: Path) -> None:
+        """Write all of it to a file that is not there yet."""
+        self._database.execute("VACUUM INTO ?", (str(path),))
 
     def known(self) -> list[Known]:
         """What is known to be present or absent."""

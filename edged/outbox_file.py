@@ -60,6 +60,23 @@ def open_outbox(path: Path) -> Outbox:
         return Outbox(path)
 
 
+def put_back(outbox: Outbox, path: Path) -> Outbox:
+    """Somebody has taken the file away while it was open: what it held, in a file at its place, so that numbers go on.
+
+    Raises:
+        sqlite3.Error, OSError: as `open_outbox`. What was held is then in `events.db.new`, and found by the next try.
+    """
+    new = path.with_name(path.name + ".new")
+    _unlink(new)
+    outbox.copy_to(new)
+    outbox.close()
+    log.warning("events: %s was taken away while it was in use; it is written anew", path)
+    for companion in _COMPANIONS:
+        path.with_name(path.name + companion).unlink(missing_ok=True)
+    new.replace(path)
+    return Outbox(path)
+
+
 @dataclass(frozen=True, slots=True)
 class _Found:
     """What could be read. `numbers` are the sequence numbers that the file has ever heard of, with their camera."""

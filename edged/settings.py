@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from edged.models.durable import replace_file, writing
-from edged.mqtt.command_messages import SETTINGS, Applied, Setting, Value
+from edged.mqtt.command_messages import SETTINGS, Applied, Setting, Value, is_allowed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -112,13 +112,20 @@ def read_settings(state: Path) -> Settings:
     path = state / FILE
     try:
         with path.open("rb") as file:
-            return Settings(_CHANGES.validate_json(file.read(MOST_BYTES)))
+            found = _CHANGES.validate_json(file.read(MOST_BYTES))
     except FileNotFoundError:
         return Settings()
     except (OSError, ValidationError) as error:
         reason = error.strerror if isinstance(error, OSError) else "damaged"
         log.warning("%s: %s; the cameras' settings are those of the configuration", path, reason)
         return Settings()
+    right = {
+        camera: {setting: change for setting, change in changed.items() if is_allowed(setting, change.value)}
+        for camera, changed in found.items()
+    }
+    if right != found:
+        log.warning("%s: holds values that no setting may have; those are the configuration's", path)
+    return Settings(right)
 
 
 def write_settings(state: Path, data: bytes) -> None:

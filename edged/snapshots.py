@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 EVERY_S: Final = 10.0
-WIDTH: Final = 640  # pixels at most
+WIDTH, HEIGHT = 640, 960  # pixels at most: some 100 KB, and below 1 MB whatever they show
 QUALITY: Final = 80
 MOST_LABELS: Final = 3
 _LINE: Final = 22  # pixels of a line of text
@@ -108,6 +108,5 @@ def draw(pixels: Pixels, labels: tuple[Label, ...]) -> bytes:
 
 
 def _small(size: Size) -> Size:
-    if size.width <= WIDTH:
-        return size
-    return Size(WIDTH, max(1, round(size.height * WIDTH / size.width)))
+    scale = min(1.0, WIDTH / size.width, HEIGHT / size.height)
+    return Size(max(1, round(size.width * scale)), max(1, round(size.height * scale)))

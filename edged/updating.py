@@ -66,7 +66,7 @@ def make_updater(
     switch = ModelSwitch(engine, pipeline, config.model.members, config.inference.deadline + EXCHANGE_SECONDS, taken)
     probation = ProbationConfig() if registry is None else registry.probation
     terms = Terms(probation.results, probation.duration, SLOWDOWN if registry is None else registry.slowdown)
-    changeover = Changeover(shelf, switch, engine, pipeline, terms)
+    changeover = Changeover(shelf, switch, engine, pipeline, terms, name=config.model.name)
     return Updater(
         config.model.name,
         fixed=config.model.path is not None,
@@ -107,5 +107,3 @@ def tell_over_mqtt(mqtt: MqttClient, model: ModelStatus, update: UpdateStatus) -
     """Publish what there is to say of the model."""
     mqtt.publish(mqtt.topics.model, model_payload(model), qos=1, retain=True)
     mqtt.publish(mqtt.topics.update, update_payload(update), qos=1, retain=True)
-
-

@@ -13,7 +13,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections import deque
+from collections import Counter, deque
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -102,11 +102,12 @@ class Broker:
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """A message of labels: when it came (monotonic), when its frame was labelled (seconds since 1970), and whose."""
+    """A message of labels: when it came (monotonic), when its frame was labelled (seconds since 1970), and by whom."""
 
     at: float
     labelled: float
     camera: str
+    device: str
 
 
 class Listener:
@@ -114,6 +115,9 @@ class Listener:
 
     def __init__(self, port: int) -> None:
         self.count = 0
+        self.by_camera: Counter[str] = Counter()
+        self.models: set[str] = set()
+        self.on_arrival: Callable[[Arrival], None] = lambda _: None
         self._arrivals: deque[Arrival] = deque(maxlen=REMEMBERED)
         self._new = threading.Condition()
         self._subscribed = threading.Event()
@@ -135,11 +139,16 @@ class Listener:
         self._client.loop_stop()
 
     def seconds_until_labels(
-        self, event: Callable[[], object], timeout: float, cameras: frozenset[str] = frozenset()
+        self,
+        event: Callable[[], object],
+        timeout: float,
+        cameras: frozenset[str] = frozenset(),
+        device: str | None = None,
     ) -> float:
         """Have `event` happen, and measure from its beginning until labels arrive again once it is over.
 
-        Labels that were ready when it began do not count. With `cameras`: until each of them has one.
+        Labels that were ready when it began do not count. With `cameras`: until each of them has one; with `device`:
+        until they come from there.
 
         Raises:
             LateError: it took longer than `timeout` seconds.
@@ -153,7 +162,9 @@ class Listener:
                 fresh = [
                     found
                     for found in self._arrivals
-                    if found.at > ended and found.labelled > began_utc + ON_ITS_WAY_SECONDS
+                    if found.at > ended
+                    and found.labelled > began_utc + ON_ITS_WAY_SECONDS
+                    and device in {None, found.device}
                 ]
                 missing -= {found.camera for found in fresh}
                 if fresh and not missing:
@@ -162,15 +173,27 @@ class Listener:
                 if not self._new.wait(began + timeout - time.monotonic()):
                     raise LateError(f"no label within {timeout:g} s{f' of {sorted(missing)}' if missing else ''}")
 
+    def publish(self, topic: str, payload: str) -> None:
+        """Say something to the daemon."""
+        self._client.publish(topic, payload, qos=1)
+
+    def wait_for_device(self, device: str, timeout: float) -> None:
+        """Until labels come from there. Raises LateError."""
+        until(lambda: bool(self._arrivals) and self._arrivals[-1].device == device, timeout)
+
     def _on_message(self, _client: Client, _data: object, message: MQTTMessage) -> None:
         at = time.monotonic()
         result = json.loads(message.payload)
         captured = datetime.fromisoformat(result["time"]).timestamp()
-        arrival = Arrival(at, captured + result["timing_ms"]["total"] / 1000, result["camera"])
+        labelled = captured + result["timing_ms"]["total"] / 1000
+        arrival = Arrival(at, labelled, result["camera"], result["device"])
         with self._new:
             self.count += 1
+            self.by_camera[arrival.camera] += 1
+            self.models.add(result["model"]["name"])
             self._arrivals.append(arrival)
             self._new.notify_all()
+        self.on_arrival(arrival)
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,8 +220,18 @@ class Scene:
 
 
 @contextlib.contextmanager
-def scene(*, model: str = "base", cameras: int = 1, fps: float = 50.0, deadline: float = 5.0) -> Iterator[Scene]:
-    """Folder cameras that read the same two 1080p JPEGs, labelled by a daemon in a process of its own."""
+def scene(
+    *,
+    model: str = "base",
+    cameras: int = 1,
+    fps: float = 50.0,
+    deadline: float = 5.0,
+    edgetpu_library: Path | None = None,
+) -> Iterator[Scene]:
+    """Folder cameras that read the same two 1080p JPEGs, labelled by a daemon in a process of its own.
+
+    `edgetpu_library`: labelled on the Edge TPU with it.
+    """
     with tempfile.TemporaryDirectory(prefix="edged-live-") as temporary:
         folder = Path(temporary)
         photos = folder / "photos"
@@ -213,6 +246,7 @@ def scene(*, model: str = "base", cameras: int = 1, fps: float = 50.0, deadline:
                 cameras=cameras,
                 fps=fps,
                 deadline=deadline,
+                edgetpu_library=edgetpu_library,
             )
             with running(*run_command(configuration)) as process:
                 found = Scene(folder, photos, broker, listener, psutil.Process(process.pid))

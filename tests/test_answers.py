@@ -7,6 +7,8 @@ import json
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
+from hypothesis import given
+from hypothesis import strategies as st
 from support.mosquitto import make_client, running, soon
 
 from edged.answers import BURST, Answers
@@ -31,6 +33,38 @@ def answered(broker: Mosquitto, subscriber: Subscriber, scenario: Scenario, coun
 
     asyncio.run(run())
     return [json.loads(payload) for payload in subscriber.on("edged/porch-pi/result")]
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.floats() | st.integers() | st.text(st.characters(exclude_categories=())),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["id", "value", "action", "x"]), inner),
+    max_leaves=8,
+)
+PAYLOADS = st.binary(max_size=200) | JSON.map(lambda value: json.dumps(value).encode())
+
+
+@given(PAYLOADS, st.text(max_size=20), st.none() | st.text(min_size=1, max_size=20))
+def test_whatever_is_sent_is_answered_in_json_and_raises_nothing(payload: bytes, name: str, error: str | None) -> None:
+    client = make_client(1)
+    answers = Answers(client)
+    reply = answers.take(name, Incoming(f"edged/porch-pi/{name}", payload))
+    assert reply is not None
+    reply(error)
+    sent = list(iter(client._outgoing.take, None))  # noqa: SLF001  nothing else is connected
+    (result,) = [json.loads(message.payload) for message in sent if message.topic == client.topics.result]
+    assert (result["command"], result["ok"], result["error"]) == (name, error is None, error)
+
+
+def test_only_topics_for_answers_are_answered_to_among_the_devices_own() -> None:
+    client = make_client(1)
+    answers = Answers(client)
+    for topic in ("edged/porch-pi/a/events", "edged/porch-pi/status", "edged/porch-pi/result/me", "answers/me"):
+        reply = answers.take("model/set", command(b"{}", topic))
+        assert reply is not None
+        reply(None)
+    sent = list(iter(client._outgoing.take, None))  # noqa: SLF001  as above
+    answered = {message.topic for message in sent} - {client.topics.status, client.topics.result}
+    assert answered == {"edged/porch-pi/result/me", "answers/me"}
 
 
 def command(payload: bytes, response: str | None = None) -> Incoming:

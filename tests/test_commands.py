@@ -16,6 +16,8 @@ from support.mosquitto import HOST, until
 from edged.answers import Allowance
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from support.daemon import Daemon
     from support.mosquitto import Mosquitto, Subscriber
 
@@ -101,6 +103,17 @@ def test_what_is_no_command_is_answered_and_changes_nothing(daemon: Daemon, subs
         assert (answer["command"], answer["ok"]) == (topic, False)
         assert answer["error"]
     assert settings(subscriber) == before
+
+
+def test_the_same_value_again_writes_nothing(tmp_path: Path, daemon: Daemon, subscriber: Subscriber) -> None:
+    assert daemon.process.poll() is None
+    kept = tmp_path / "state" / "settings.json"
+    written = []
+    for identity, value in (("1", 0.3), ("2", 0.3), ("3", 0.4)):
+        subscriber.send("edged/test/a/set/threshold", json.dumps({"value": value, "id": identity}))
+        assert result(subscriber, identity)["ok"]
+        written.append(kept.stat().st_ino)  # it is replaced, never changed
+    assert written[0] == written[1] != written[2]
 
 
 def test_inference_is_restarted_once_for_an_id(daemon: Daemon, subscriber: Subscriber) -> None:

@@ -5,17 +5,18 @@ from __future__ import annotations
 import json
 import signal
 import sqlite3
+import time
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from support.daemon import Daemon, wait_for_health, wait_for_labels
-from support.mosquitto import Subscriber, until
+from support.mosquitto import Mosquitto, Subscriber, keeps, until
+
+from edged.outbox import Outbox
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    from support.mosquitto import Mosquitto
 
 CAT = "presence: {Cat: {on: 0.6, off: 0.4, hold_on: 0s, hold_off: 0.3s}}"
 FLICKER = "presence: {'*': {on: 0.5, off: 0.4, hold_on: 0s, hold_off: 0s}}"
@@ -31,6 +32,12 @@ def events(subscriber: Subscriber, name: str = "a") -> list[dict[str, Any]]:
 
 def present(subscriber: Subscriber, slug: str = "cat", name: str = "a") -> list[str]:
     return [payload.decode() for payload in subscriber.on(f"edged/test/{name}/present/{slug}")]
+
+
+def last_sequence(folder: Path) -> int:
+    """Of the last event that the daemon has written."""
+    with closing(Outbox(folder / "state" / "events.db")) as outbox:
+        return outbox.sequence
 
 
 def only(photos: Path, *wanted: str) -> None:
@@ -102,24 +109,30 @@ def test_reload_takes_on_other_rules_and_clears_the_topics_of_what_is_gone(
             }
 
 
-def test_no_event_is_lost_or_out_of_order_when_daemon_and_broker_are_killed(
-    tmp_path: Path, broker: Mosquitto, photos: Path, subscriber: Subscriber
-) -> None:
-    with Daemon(tmp_path, broker.port, camera(photos, FLICKER, fps=50)) as daemon:
+def test_no_event_is_lost_or_out_of_order_when_daemon_and_broker_are_killed(tmp_path: Path, photos: Path) -> None:
+    with (
+        Mosquitto(tmp_path, lines=keeps(tmp_path)) as broker,
+        Subscriber(broker.port, session="house") as subscriber,
+        Daemon(tmp_path, broker.port, camera(photos, FLICKER, fps=50)) as daemon,
+    ):
+        began = time.time()
+        until((tmp_path / "mosquitto.db").exists)
+        until(lambda: (tmp_path / "mosquitto.db").stat().st_mtime > began)  # the subscriber's session is in it
         for _ in range(3):
             before = len(events(subscriber))
             until(lambda before=before: len(events(subscriber)) > before + 10, 20)  # type: ignore[misc]
             broker.restart()
-            until(lambda: bool(subscriber.on("edged/test/status")), 10)
             daemon.process.kill()
             daemon.process.wait()
             daemon.start()
         before = len(events(subscriber))
         until(lambda: len(events(subscriber)) > before + 10, 20)
         assert daemon.stop() == 0
+        last = last_sequence(tmp_path)
+        until(lambda: events(subscriber)[-1]["sequence"] >= last)
     seen = [event["sequence"] for event in events(subscriber)]
     firsts = list(dict.fromkeys(seen))
-    assert firsts == list(range(1, len(firsts) + 1))
+    assert firsts == list(range(1, last + 1))
     ids = {event["sequence"]: event["id"] for event in events(subscriber)}
     assert all(ids[event["sequence"]] == event["id"] for event in events(subscriber))
     assert len(set(ids.values())) == len(ids)

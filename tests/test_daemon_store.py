@@ -34,6 +34,7 @@ def put(state: Path, folder: Path, version: str) -> Entry:
     [
         ("", (), "tiny 2.0.0"),
         ("", ("2.0.0",), "tiny 1.0.0"),
+        ("model: {name: tiny}", ("1.0.0", "2.0.0"), "base"),
         ("model: {name: tiny}\nregistry: {url: 'https://models.invalid/'}", ("1.0.0", "2.0.0"), "base"),
     ],
 )

@@ -63,6 +63,27 @@ def test_a_damaged_file_means_the_configuration(tmp_path: Path, data: bytes, cap
     assert settings.applied("porch", camera()) == Applied(None, 5.0)
 
 
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [
+        *[("fps", value) for value in ("0", "-5", "1e-320", "1e308", "NaN", "true")],
+        *[("threshold", value) for value in ("7", "-Infinity", "false")],
+        ("enabled", "3.5"),
+    ],
+)
+def test_values_that_no_command_could_have_set_are_left_out_and_the_others_stay(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, setting: str, value: str
+) -> None:
+    file = {"threshold": "null", "fps": "5.0", "enabled": "true"}
+    good = '"porch": {"fps": {"value": 2.0, "file": 5.0}}'
+    (tmp_path / FILE).write_text(f'{{"yard": {{"{setting}": {{"value": {value}, "file": {file[setting]}}}}}, {good}}}')
+    settings = read_settings(tmp_path)
+    assert "no setting may have" in caplog.text or "damaged" in caplog.text
+    assert settings.applied("yard", camera()) == Applied(None, 5.0)
+    assert settings.applied("porch", camera()).fps == (5.0 if "damaged" in caplog.text else 2.0)
+    assert list(settings.over({"yard": camera(), "porch": camera()})) == ["yard", "porch"]
+
+
 def test_a_folder_that_cannot_be_made_is_said(tmp_path: Path) -> None:
     (tmp_path / "state").write_bytes(b"")
     with pytest.raises(CannotWriteError):

@@ -12,7 +12,7 @@ from support.mosquitto import until
 
 from edged.camera.geometry import Size
 from edged.labeling.label import Label
-from edged.snapshots import _small, draw
+from edged.snapshots import HEIGHT, WIDTH, _small, draw
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -35,6 +35,13 @@ def test_a_large_picture_becomes_small_and_keeps_its_shape() -> None:
     assert _small(Size(1280, 960)) == Size(640, 480)
     assert _small(Size(320, 240)) == Size(320, 240)
     assert _small(Size(100_000, 10)) == Size(640, 1)
+    assert _small(Size(640, 50_000)) == Size(12, 960)
+    assert _small(Size(1, 50_000)) == Size(1, 960)
+
+
+def test_a_snapshot_is_small_whatever_the_camera_shows() -> None:
+    noise = np.random.default_rng(1).integers(0, 256, (HEIGHT, WIDTH, 3), np.uint8)  # nothing takes more bytes
+    assert len(draw(noise, ())) < 1_000_000, "brokers refuse more, by default"
 
 
 def test_only_cameras_that_are_to_publish_do_and_what_others_left_is_taken_away(

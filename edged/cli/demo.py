@@ -70,9 +70,11 @@ def run(args: argparse.Namespace) -> int:
 
     with _Printer() as printer:
 
-        def announce(host: str, port: int) -> None:
+        def announce(host: str, port: int, page: str | None) -> None:
             printer.print(f"broker   mqtt://{host}:{port}")
             printer.print(f"see it   mosquitto_sub -h {host} -p {port} -t 'edged/#' -v")
+            if page is not None:
+                printer.print(f"page     {page}")
             printer.print("stop it  Ctrl-C\n")
 
         def show(result: Result, frame: Frame) -> None:

@@ -12,7 +12,7 @@ import sys
 from typing import TYPE_CHECKING, NoReturn
 
 from edged import __version__
-from edged.cli import bench, check, completion, demo, doctor, label, models, registry, run, watch
+from edged.cli import bench, check, completion, demo, doctor, install, label, models, registry, run, watch
 from edged.cli.output import CANNOT_WRITE, WRITE_ERRORS, drop_output, open_standard_streams
 from edged.errors import EdgedError, UsageError
 from edged.text import printable
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-COMMANDS = (demo, run, check, label, watch, models, registry, doctor, bench, completion)
+COMMANDS = (demo, run, check, label, watch, models, registry, doctor, bench, install, completion)
 
 EPILOG = """\
 examples:

@@ -62,19 +62,13 @@ def run_use(args: argparse.Namespace) -> int:
     """Choose. Returns 0."""
     from edged.models.package import BASE  # noqa: PLC0415  slow to import
     from edged.models.store import open_entry  # noqa: PLC0415  as above
-    from edged.models.store_change import changing  # noqa: PLC0415  as above
     from edged.updates.shelf import open_shelf  # noqa: PLC0415  as above
 
     store = open_store(args)
     entry = None if args.model == BASE else find_entry(store, args.model)
     if entry is not None:
         open_entry(entry)  # a torn one is no choice
-    if entry is not None and entry.record.state == "rolled_back":
-        open_shelf(store.folder.parent).use_on_probation(entry)  # it has failed here once, and a person wants it
-    else:
-        with changing(store) as change:
-            change.use(entry)
-    print(f"{_label(entry)} labels from now on ({store.folder.parent})")
+    say_choice(store, open_shelf(store.folder.parent).use_by_hand(entry))
     say_what_stands_above(store, BASE if entry is None else entry.record.name)
     return 0
 
@@ -87,14 +81,14 @@ def run_rollback(args: argparse.Namespace) -> int:
     store = open_store(args)
     shelf = open_shelf(store.folder.parent)
     left = shelf.on_trial() or store.active()
-    if left is not None and came_from_registry(left):
+    if left is not None and (came_from_registry(left) or left.record.state == "probation"):
         shelf.mark_bad(left, BY_HAND)
         entry = store.active()
         print(f"{left.label} is refused from now on")
     else:
         with changing(store) as change:
             entry = change.rollback()
-    print(f"{_label(entry)} labels from now on ({store.folder.parent})")
+    say_choice(store, entry)
     return 0
 
 
@@ -130,6 +124,12 @@ def say_what_stands_above(store: Store, name: str) -> None:
     if config.model.path is not None or config.model.name not in {BASE, name}:
         named = f"model.path: {config.model.path}" if config.model.path else f"model.name: {config.model.name}"
         print(f"note: the configuration names {named}, and that labels", file=sys.stderr)
+
+
+def say_choice(store: Store, entry: Entry | None) -> None:
+    """What labels, and how far it is to be trusted."""
+    how = ", on probation" if entry is not None and entry.record.state == "probation" else ""
+    print(f"{_label(entry)} labels from now on{how} ({store.folder.parent})")
 
 
 def _label(entry: Entry | None) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from edged.cli.bars import progress_bars
 from edged.cli.interrupt import interruptible
-from edged.cli.models_change import say_what_stands_above
+from edged.cli.models_change import say_choice, say_what_stands_above
 from edged.cli.models_words import RULE, add_state, open_store
 from edged.cli.words import add_command, between
 from edged.text import printable
@@ -60,7 +60,7 @@ def run(args: argparse.Namespace) -> int:
     from edged.models.catalogue import MIRROR_VARIABLE  # noqa: PLC0415  slow to import
     from edged.models.download import Patience  # noqa: PLC0415  as above
     from edged.models.install import Words, install  # noqa: PLC0415  as above
-    from edged.models.store_change import changing  # noqa: PLC0415  as above
+    from edged.updates.shelf import open_shelf  # noqa: PLC0415  as above
 
     store = open_store(args)
     mirror = args.mirror or os.environ.get(MIRROR_VARIABLE) or None
@@ -70,9 +70,7 @@ def run(args: argparse.Namespace) -> int:
             entry = install(store, args.source, words, told=told, patience=Patience(total=args.timeout))
         print(printable(f"installed {entry.label} (sha256:{entry.digest[:12]}…) in {entry.folder}"))
         if args.use:
-            with changing(store) as change:
-                change.use(entry)
-            print(f"{entry.label} labels from now on ({store.folder.parent})")
+            say_choice(store, open_shelf(store.folder.parent).use_by_hand(entry))
             say_what_stands_above(store, entry.record.name)
         else:
             print(f"to label with it: edged models use {entry.record.name}")

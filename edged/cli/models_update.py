@@ -23,8 +23,9 @@ if TYPE_CHECKING:
 
 DESCRIPTION = """\
 Asks the registry of the configuration for a newer model, downloads it, proves it in a process that may crash, puts it
-in and labels with it from now on: a running daemon takes it at once, between two frames, one that is not running begins
-with it; either watches it for a while (registry.probation), and goes back by itself where it does not do well.
+in and chooses it: a running daemon labels with it at once, between two frames; one that starts later begins with the
+last good model, and then tries it. Either watches it for a while (registry.probation), and goes back by itself where it
+does not do well.
 
 The daemon does all of this by itself (registry.automatic). By hand neither registry.window nor registry.metered holds;
 the clock must be set, and the disk have room."""

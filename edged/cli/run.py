@@ -19,6 +19,9 @@ examples:
   edged run                              $EDGED_CONFIG, else /etc/edged/edged.yaml
   edged run -c edged.yaml --log-level debug
   edged run -c edged.yaml --log-json     one JSON object a line, for a log collector
+
+exit codes: 0 stopped; 69 a port is taken; 70 all cameras given up, or an error of edged's own; 78 the configuration is
+wrong, or its state folder in use by another daemon
 """
 
 
@@ -38,7 +41,10 @@ def run(args: argparse.Namespace) -> int:
     path = find_config(args.config)
     config = load_config(path)
 
-    from edged.daemon import run_daemon  # noqa: PLC0415  heavy: a wrong configuration is said before it
+    from edged.one_daemon import one_daemon  # noqa: PLC0415
 
-    run_daemon(config, reload=lambda: load_config(path))
+    with one_daemon(config.state):
+        from edged.daemon import run_daemon  # noqa: PLC0415  heavy: what is wrong so far is said before it
+
+        run_daemon(config, reload=lambda: load_config(path))
     return 0

@@ -48,8 +48,11 @@ def _whole_number(value: object) -> object:
 
 
 Threshold = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+LEAST_FPS: Final = 1e-6
 Fps = Annotated[
-    float, Field(gt=0, le=240, allow_inf_nan=False), allowed("a number of frames a second, above 0 and up to 240")
+    float,
+    Field(ge=LEAST_FPS, le=240, allow_inf_nan=False),  # one that is nearly 0 gives pauses that no clock can wait
+    allowed("a number of frames a second, above 0 and up to 240"),
 ]
 LabelTexts = Annotated[tuple[Text, ...], BeforeValidator(_empty_list), allowed("a list of labels, such as [Cat, Dog]")]
 

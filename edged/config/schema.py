@@ -12,6 +12,7 @@ from edged.config.addresses import ListenAddress, RegistryUrl, Server
 from edged.config.cameras import CameraConfig
 from edged.config.mqtt import MqttConfig
 from edged.config.section import Section
+from edged.config.token import read_token
 from edged.config.types import (
     CameraName,
     DeviceName,
@@ -33,6 +34,11 @@ Locale = Annotated[
     str,
     Field(pattern=r"^[A-Za-z0-9]{1,8}([-_][A-Za-z0-9]{1,8}){0,3}$"),
     allowed("a language, such as en, de or pt-BR"),
+]
+HostNames = Annotated[
+    tuple[Annotated[str, Field(pattern=r"\A[A-Za-z0-9._-]{1,253}\z")], ...],
+    BeforeValidator(lambda value: () if value is None else value),
+    allowed("a list of host names without scheme and port, such as [porch.example]"),
 ]
 Names = Annotated[tuple[ModelName, ...], Field(min_length=1), allowed("a list of model names, or null")]
 
@@ -133,6 +139,13 @@ class WebConfig(Section):
     """null: no page; port 0: any free one."""
     token_file: Annotated[ReadableFile | None, Field(validate_default=True)] = None
     """Needed as soon as others than this machine can reach the page."""
+    hosts: HostNames = ()
+    """Further names by which the page is asked for, such as a reverse proxy's."""
+
+    @property
+    def token(self) -> str | None:
+        """What visitors must know. A ValueError where the file has become unreadable meanwhile."""
+        return None if self.token_file is None else read_token(self.token_file)
 
     @field_validator("token_file")
     @classmethod
@@ -141,6 +154,8 @@ class WebConfig(Section):
         if listen is not None and file is None and not listen.loopback:
             must = "with web.token_file, or at an address of this machine alone, such as 127.0.0.1:8765"
             raise problem("others could reach the page, and no token_file is given", must, at=("listen",))
+        if file is not None:
+            read_token(file)
         return file
 
 

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from edged.config.schema import Config
 
-UNBUILT: Final = ("web",)
+UNBUILT: Final[tuple[str, ...]] = ()
 """Keys without effect. An issue that builds one takes it out of here."""
 
 

@@ -7,7 +7,6 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from edged import __version__
-from edged.config.unbuilt import UNBUILT
 from edged.home_assistant.announcer import Announcer, withdraw
 from edged.home_assistant.device import Device, cameras_of, page_address
 from edged.models.package import BASE
@@ -42,7 +41,7 @@ class _Describer:
         classifier, known = self._pipeline.classifier, self._events.watched()
         if classifier is None or known is None:
             return None
-        page = None if "web" in UNBUILT else page_address(self._config.web, socket.gethostname())
+        page = page_address(self._config.web, socket.gethostname())
         models = await self._models(classifier.ref.name)
         return Device(self._config.device, __version__, cameras_of(self._cameras.file, known), models, page)
 

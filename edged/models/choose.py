@@ -1,4 +1,7 @@
-"""Which installed model a daemon labels with, by its configuration and the store; a torn one is passed over."""
+"""Which installed model a start begins with, and what there is to go back to: the last one that has done well.
+
+One on probation is no such model, wherever the links lead: the updater of a daemon that labels tries it.
+"""
 
 from __future__ import annotations
 
@@ -10,27 +13,37 @@ from edged.models.package import BASE
 from edged.models.store import open_entry
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from edged.models.store import Entry, Store
 
 log = logging.getLogger(__name__)
 
 
-def choose(store: Store, name: str) -> Entry | None:
+def choose(store: Store, name: str, refused: Collection[str] = (), *, but: Entry | None = None) -> Entry | None:
     """The model to label with; None: the base model that came with edged, or none of this name is here.
 
     A name other than `base` is a decision of the configuration: of that model the chosen version (`edged models use`),
-    else the one before it, else the newest that is whole and good. `base` leaves it to the choice in the store: that,
-    else the one before it.
+    else the one before it, else the newest. `base` leaves it to the choice in the store: that, else the one before it,
+    else the newest of the choice's name. In every case one that is good, whole and not refused: after a power cut, or
+    two rollbacks, a link may still lead to another.
 
     Args:
         store: the daemon's.
         name: `model.name` of the configuration.
+        refused: `sha256:…` of those that failed on this device.
+        but: not this one.
     """
-    wanted = [entry for entry in (store.active(), store.previous()) if entry is not None]
-    if name != BASE:
-        others = [entry for entry in store.entries() if entry.record.state == "good"]
-        wanted = [entry for entry in (*wanted, *others) if entry.record.name == name]
-    for entry in wanted:
+    active = store.active()
+    if name == BASE and active is None and not store.has_choice():
+        return None
+    kin = name if name != BASE else None if active is None else active.record.name
+    others = [entry for entry in store.entries() if entry.record.name == kin]
+    for entry in (active, store.previous(), *others):
+        if entry is None or entry.record.state != "good" or name not in {BASE, entry.record.name}:
+            continue
+        if f"sha256:{entry.digest}" in refused or (but is not None and entry.digest == but.digest):
+            continue
         try:
             open_entry(entry)
         except ModelError as error:

@@ -33,6 +33,7 @@ class Record:
         installed: when, in UTC (RFC 3339); empty where that is not known.
         state: `good`: it was proved, or has done well; `probation`: an update that has not yet; `rolled_back`: one
             that did not.
+        tries: probations that were begun, and cut off by the end of the daemon or of the whole device.
     """
 
     name: Name
@@ -40,6 +41,7 @@ class Record:
     source: Annotated[str, Field(max_length=MAX_SOURCE)] = "unknown"
     installed: Annotated[str, Field(max_length=64)] = ""
     state: State = "good"
+    tries: Annotated[int, Field(ge=0)] = 0
 
     @classmethod
     def now(cls, name: str, version: str, source: str, state: State = "good") -> Record:

@@ -17,6 +17,7 @@ package compares every file with its manifest, and the manifest with the folder'
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 import stat
 from dataclasses import dataclass
@@ -99,8 +100,12 @@ class Store:
         """The model that was chosen to label; None is the base model that came with edged."""
         return self._linked("active")
 
+    def has_choice(self) -> bool:
+        """Whether a model was chosen; it may be damaged, or gone."""
+        return os.path.lexists(self.folder / "active")  # Path's own raises for what it may not look at
+
     def previous(self) -> Entry | None:
-        """The choice before that one."""
+        """The last good choice before that one."""
         return self._linked("previous")
 
     def entry(self, digest: str) -> Entry | None:

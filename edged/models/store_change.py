@@ -131,16 +131,18 @@ class Change:
         replace_file(self._folder / "records" / digest, record.to_json(), self._scratch())
 
     def use(self, entry: Entry | None) -> None:
-        """Let this model label from now on; None is the base model that came with edged. The old one is remembered.
+        """Let this model label from now on; None is the base model that came with edged.
 
-        The choice is made in one rename. A process that dies before it has changed the memory alone: `previous` is
-        then the same as `active`, and `rollback` leads to the base model.
+        The choice before is remembered where it is good: `rollback` leads to it. The choice is made in one rename. A
+        process that dies before it has changed the memory alone: `previous` is then the same as `active`, and
+        `rollback` leads to the base model.
         """
         before = self._store.active()
         if (entry and entry.digest) == (before and before.digest):
             return
         with writing(self._folder):
-            self._link("previous", before)
+            if before is None or before.record.state == "good":
+                self._link("previous", before)
             self._link("active", entry)
 
     def rollback(self) -> Entry | None:
@@ -152,7 +154,8 @@ class Change:
         active, previous = self._store.active(), self._store.previous()
         if active is None and previous is None:
             raise UsageError("there is nothing to go back to: no other model than the base model was ever used")
-        if active is not None and previous is not None and active.digest == previous.digest:
+        is_same = active is not None and previous is not None and active.digest == previous.digest
+        if is_same or (previous is not None and previous.record.state != "good"):
             previous = None
         self.use(previous)
         return previous

@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Final
 
 from edged.mqtt.connection import Connection
 from edged.mqtt.ending import Cause, Ending
-from edged.mqtt.incoming import Subscription
+from edged.mqtt.incoming import Subscription, subscription
 from edged.mqtt.messages import OFFLINE, ONLINE
+from edged.mqtt.once import Once
 from edged.mqtt.outgoing import Message, Outgoing
 from edged.mqtt.report import Report, describe
 from edged.mqtt.retry import Retry
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
     from edged.config.addresses import Server
     from edged.config.mqtt import MqttConfig
-    from edged.mqtt.incoming import Handler
+    from edged.mqtt.incoming import Handler, Incoming
 
 _DIAL_S: Final = 10.0  # name, TCP, TLS and websocket together
 _ANSWER_S: Final = 5.0  # CONNACK …
@@ -77,6 +78,7 @@ class MqttClient:
         self._preferred: Version = "5" if config.protocol == "auto" else config.protocol
         self._retry = Retry()
         self._report = Report(logger)
+        self._once = Once(logger)
         self._connects = 0
         self._protocol: Version | None = None
         self._reason: str | None = "not connected yet"
@@ -115,6 +117,15 @@ class MqttClient:
             retained: also of what is retained. A command that a broker kept was for another day.
         """
         self._subscriptions[topic] = Subscription(handler, retained)
+
+    def deliver(self, incoming: Incoming) -> None:
+        """Hand a message that came in another way (the page) to the part that the broker's would go to.
+
+        So a command is checked and obeyed in one place. On the event loop.
+        """
+        found = subscription(self._subscriptions, incoming.topic)
+        if found is not None:
+            found.handler(incoming)
 
     def repeat(self) -> None:
         """Send everything retained once more: somebody has come who may have missed it."""
@@ -171,9 +182,10 @@ class MqttClient:
         for _ in self._config.addresses:
             address = self._config.addresses[self._turn % len(self._config.addresses)]
             ending = await self._try_versions(address)
+            # After a connection that was lost too: its node may hang, and take new ones without a word.
+            self._turn += 1
             if ending.lasted or self._stopping.is_set():
                 break
-            self._turn += 1
         return ending
 
     async def _try_versions(self, address: Server) -> Ending:
@@ -181,10 +193,14 @@ class MqttClient:
         ending = _STOPPED
         other: Version = "3.1.1" if self._preferred == "5" else "5"
         versions = (self._preferred, other) if self._config.protocol == "auto" else (self._preferred,)
+        # A node that keeps silent while its cluster sorts itself out is not one that lacks a version.
+        known = self._connects > 0 and len(self._config.addresses) > 1
+        doubtful = {Cause.VERSION} if known else {Cause.VERSION, Cause.UNANSWERED}
         for version in versions:
-            patience = _GUESS_S if version == "5" and version != versions[-1] else _ANSWER_S
+            guess = version == "5" and version != versions[-1] and not known
+            patience = _GUESS_S if guess else _ANSWER_S
             ending = await self._attempt(address, version, patience)
-            if ending.cause not in {Cause.VERSION, Cause.UNANSWERED} or self._stopping.is_set():
+            if ending.cause not in doubtful or self._stopping.is_set():
                 break
             self._log.debug("mqtt: MQTT %s at %s: %s", version, address, ending.reason)
         ending = self._retry.judge(ending, self._identity.client_id)
@@ -198,8 +214,16 @@ class MqttClient:
         if len(self._stragglers) >= _MAX_STRAGGLERS:
             return Ending(Cause.UNREACHABLE, "earlier attempts still hang")
         try:
-            connection = Connection(self._config, self._identity, address, version, self._outgoing, self._log)
-            connection.subscriptions = self._subscriptions
+            connection = Connection(
+                self._config,
+                self._identity,
+                address,
+                version,
+                self._outgoing,
+                self._subscriptions,
+                self._log,
+                self._once,
+            )
             connection.start()
         except (OSError, RuntimeError) as error:  # no descriptor or thread is left; that may pass
             return Ending(Cause.UNREACHABLE, str(error))

@@ -117,6 +117,14 @@ def parse_inference_command(payload: bytes) -> InferenceCommand:
         raise UsageError(f'no command: {error.errors()[0]["msg"]}; known: {{"action": "restart"}}') from error
 
 
+def is_allowed(setting: Setting, value: float | bool) -> bool:  # noqa: FBT001  it is a value, not a flag
+    """Whether a setting may be this: for one that was kept in a file."""
+    try:
+        return isinstance(value, bool) if setting == "enabled" else _number(setting, value) == value
+    except UsageError:
+        return False
+
+
 def id_of(payload: bytes) -> str | None:
     """The id that a command carries, also where it is wrong, so that whoever sent it hears of it."""
     if len(payload) > MAX_COMMAND_BYTES or b"{" not in payload[:8]:

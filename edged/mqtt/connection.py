@@ -10,33 +10,35 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 import select
 import socket
 import threading
 import time
 from typing import TYPE_CHECKING, Final
 
-from edged.mqtt.ending import Cause, Ending, farewell, in_words, refusal, unreachable
-from edged.mqtt.incoming import Subscription, read_message, subscription
-from edged.mqtt.properties import packed
-from edged.mqtt.transport import WINDOW, Identity, Version, new_client
+from paho.mqtt.client import MQTT_LOG_ERR
+
+from edged.mqtt.ending import Cause, Ending, farewell, refusal, tls_alert, unreachable
+from edged.mqtt.hearing import Hearing
+from edged.mqtt.sending import Sending
+from edged.mqtt.transport import Identity, Version, connect, new_client
 from edged.mqtt.wake import Wake
 
 if TYPE_CHECKING:
+    import logging
     from collections.abc import Callable, Mapping
 
-    from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags, MQTTMessage
+    from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags
     from paho.mqtt.properties import Properties
     from paho.mqtt.reasoncodes import ReasonCode
 
     from edged.config.addresses import Server
     from edged.config.mqtt import MqttConfig
-    from edged.mqtt.incoming import Incoming
-    from edged.mqtt.outgoing import Message, Outgoing
+    from edged.mqtt.incoming import Subscription
+    from edged.mqtt.once import Once
+    from edged.mqtt.outgoing import Outgoing
 
 _TICK_MS: Final = 1000  # how often paho looks at its keep-alive
-_MOST_UNHEARD: Final = 100  # messages to us that wait for the event loop; a flood of commands must not fill the memory
 
 
 class Connection:
@@ -48,7 +50,6 @@ class Connection:
         greeted: done when the broker has accepted us.
         ended: done with the Ending, or with the exception that must not have been.
         gone: done when the thread has ended and its sockets are closed.
-        subscriptions: what to ask the broker for, and who is told; set before `start`.
     """
 
     def __init__(  # noqa: PLR0913, PLR0917  made in one place
@@ -58,39 +59,37 @@ class Connection:
         address: Server,
         version: Version,
         outgoing: Outgoing,
+        subscriptions: Mapping[str, Subscription],
         logger: logging.Logger,
+        once: Once,
     ) -> None:
         self._config = config
         self._identity = identity
         self._address = address
         self._version: Version = version
-        self._outgoing = outgoing
         self._log = logger
         self.loop = asyncio.get_running_loop()
         self.dialled: asyncio.Future[None] = self.loop.create_future()
         self.greeted: asyncio.Future[None] = self.loop.create_future()
         self.ended: asyncio.Future[Ending] = self.loop.create_future()
         self.gone: asyncio.Future[None] = self.loop.create_future()
-        self.subscriptions: Mapping[str, Subscription] = {}
-        self._unheard = threading.Semaphore(_MOST_UNHEARD)
         self._thread = threading.Thread(target=self._run, name="mqtt", daemon=True)
         self._wake = Wake()
         self._closing = False
         self._abandoned = False
         # From here on: the thread's own.
-        self._in_flight: dict[int, Message] = {}
-        self._window = WINDOW
-        self._told: list[Callable[[], None]] = []
-        self._denied: set[str] = set()
+        self._sending = Sending(outgoing, version, logger, once)
+        self._hearing = Hearing(subscriptions, self.tell, logger, once)
         self._parted = False
         self._since: float | None = None
         self._refusal: Ending | None = None
+        self._failure = ""  # paho's words for what went wrong at reading
         self._farewell: tuple[bool, ReasonCode, Properties | None] | None = None
 
     @property
     def in_flight(self) -> int:
         """How many messages paho holds."""
-        return len(self._in_flight)
+        return self._sending.in_flight
 
     def start(self) -> None:
         """Start connecting."""
@@ -119,8 +118,7 @@ class Connection:
         except BaseException as error:  # noqa: BLE001  a thread cannot raise into the loop: the loop raises it there
             fault = error
         self._wake.close()
-        self._outgoing.give_back(self._in_flight.values())
-        self._in_flight.clear()
+        self._sending.end()
         self.tell(self._finish, ending, fault)
 
     def _finish(self, ending: Ending | None, fault: BaseException | None) -> None:
@@ -138,11 +136,12 @@ class Connection:
             client = new_client(self._config, self._identity, self._version)
             client.on_connect = self._on_connect
             client.on_disconnect = self._on_disconnect
-            client.on_publish = self._on_publish
-            client.on_message = self._on_message
-            client.on_subscribe = self._on_subscribe
+            client.on_publish = self._sending.on_publish
+            client.on_message = self._hearing.on_message
+            client.on_subscribe = self._hearing.on_subscribe
             client.on_socket_register_write = _write_later
-            client.connect(self._address.host, self._address.port, keepalive=max(1, round(self._config.keepalive)))
+            client.on_log = self._on_log
+            connect(client, self._address.host, self._address.port, self._config.keepalive, self._version)
         except (OSError, ValueError, IndexError) as error:  # the last two: names and websocket answers beyond reading
             return unreachable(error)
         # Else an event that follows labels waits up to 40 ms, until the broker's kernel has acknowledged those (Nagle).
@@ -156,13 +155,13 @@ class Connection:
                 sock.close()
             # They hold us and we hold paho's: cut the ring, so that descriptors go now and not when gc comes by.
             client.on_connect = client.on_disconnect = client.on_publish = None
-            client.on_message = client.on_subscribe = None
+            client.on_message = client.on_subscribe = client.on_log = None
 
     def _serve(self, client: Client) -> Ending:
         while not self._abandoned and (sock := client.socket()) is not None:
             pending = getattr(sock, "pending", None)
             unread = pending is not None and pending() > 0  # what TLS has read already, and poll cannot see
-            timeout = 0 if unread or self._may_send() else _TICK_MS
+            timeout = 0 if unread or (self._sending.may_send() and not self._closing) else _TICK_MS
             if self._wait(sock.fileno(), timeout, write=client.want_write()) or unread:
                 try:
                     client.loop_read()
@@ -172,9 +171,7 @@ class Connection:
             if client.want_write():
                 client.loop_write()
             client.loop_misc()
-            for told in self._told:
-                told()
-            self._told.clear()
+            self._sending.tell()
         return self._end(None)
 
     def _wait(self, descriptor: int, timeout_ms: int, *, write: bool) -> bool:
@@ -187,22 +184,12 @@ class Connection:
             self._wake.clear()
         return bool(events.get(descriptor, 0) & ~select.POLLOUT)
 
-    def _may_send(self) -> bool:
-        open_for_more = self._since is not None and not self._closing and len(self._in_flight) < self._window
-        return open_for_more and len(self._outgoing) > 0
-
     def _pump(self, client: Client) -> None:
-        if self._closing and not self._in_flight and not self._parted:
+        if not self._closing:
+            self._sending.pump(client)
+        elif not self._sending.in_flight and not self._parted:
             self._parted = True
             client.disconnect()
-        while self._may_send() and (message := self._outgoing.take()) is not None:
-            try:
-                about = None if message.about is None or self._version != "5" else packed(message.about)
-                sent = client.publish(message.topic, message.payload, message.qos, message.retain, about)
-            except ValueError as error:  # a topic or size that MQTT does not have must not end the connection
-                self._log.error("mqtt: a message for %r cannot be published: %s", message.topic, error)
-            else:
-                self._in_flight[sent.mid] = message
 
     def _end(self, garbage: str | None) -> Ending:  # noqa: PLR0911  one for each way to end
         lasted = 0.0 if self._since is None else time.monotonic() - self._since
@@ -211,6 +198,8 @@ class Connection:
         if self._refusal is not None:
             return self._refusal
         if self._since is None:
+            if (alert := tls_alert(self._failure)) is not None:
+                return alert
             return Ending(Cause.UNANSWERED, garbage or "the broker closes the connection without an answer")
         if garbage is not None or self._farewell is None:
             return Ending(Cause.LOST, garbage or "the connection broke", lasted)
@@ -234,62 +223,21 @@ class Connection:
         if code.is_failure:
             self._refusal = refusal(code, properties)
             return
+        client.on_log = None  # from now on it would be told of every message
         self._since = time.monotonic()
-        # A broker ends the connection of who sends more than it wants to hold unacknowledged.
-        self._window = min(WINDOW, getattr(properties, "ReceiveMaximum", WINDOW))
-        self._outgoing.renew()
-        if self.subscriptions:
-            client.subscribe([(topic, 1) for topic in self.subscriptions])
+        self._sending.begin(properties)
+        self._hearing.begin(client)
         self.tell(self.greeted.set_result, None)
+
+    def _on_log(self, _client: Client, _data: object, level: int, text: str) -> None:
+        if level == MQTT_LOG_ERR:
+            self._failure = text
 
     def _on_disconnect(
         self, _client: Client, _data: object, flags: DisconnectFlags, code: ReasonCode, properties: Properties | None
     ) -> None:
         if self._farewell is None:
             self._farewell = (flags.is_disconnect_packet_from_server, code, properties)
-
-    def _on_publish(
-        self, _client: Client, _data: object, mid: int, code: ReasonCode, properties: Properties | None
-    ) -> None:
-        message = self._in_flight.pop(mid, None)
-        if message is None:
-            return
-        if code.is_failure:
-            level = logging.DEBUG if message.topic in self._denied else logging.WARNING
-            self._denied.add(message.topic)
-            self._log.log(level, "mqtt: the broker does not take %s: %s", message.topic, in_words(code, properties))
-        else:
-            self._outgoing.acknowledged(message)
-        told = message.refused if code.is_failure and message.refused is not None else message.acknowledged
-        if told is not None:
-            self._told.append(told)
-
-    def _on_subscribe(
-        self, _client: Client, _data: object, _mid: int, codes: list[ReasonCode], properties: Properties | None
-    ) -> None:
-        for topic, code in zip(self.subscriptions, codes, strict=False):
-            if code.is_failure:
-                words = in_words(code, properties)
-                self._log.warning("mqtt: the broker lets nobody subscribe to %s here: %s", topic, words)
-
-    def _on_message(self, _client: Client, _data: object, message: MQTTMessage) -> None:
-        try:
-            found = subscription(self.subscriptions, message.topic)
-        except ValueError:  # a topic that is not UTF-8
-            return
-        if found is None:
-            return
-        if message.retain and not found.retained:
-            self._log.warning("mqtt: a retained command at %s is ignored; publish it without retain", message.topic)
-        elif self._unheard.acquire(blocking=False):
-            self.tell(self._hear, found, read_message(message))
-        else:
-            self._log.debug("mqtt: too many messages at once; one at %s is dropped", message.topic)
-
-    def _hear(self, found: Subscription, incoming: Incoming) -> None:
-        """On the event loop."""
-        self._unheard.release()
-        found.handler(incoming)
 
 
 def _write_later(_client: Client, _data: object, _socket: object) -> None:

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import re
 import socket
 import ssl
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from enum import Enum, auto
 from typing import TYPE_CHECKING, Final
+
+from edged.updates.clock import BUILT
 
 if TYPE_CHECKING:
     from paho.mqtt.properties import Properties
     from paho.mqtt.reasoncodes import ReasonCode
 
+_NOT_YET_VALID, _EXPIRED = 9, 10  # X509_V_ERR_…, as OpenSSL numbers them
 UNSUPPORTED_VERSION: Final = 0x84
+NOT_AUTHORISED: Final = 0x87
 SESSION_TAKEN_OVER: Final = 0x8E
 # Refusals that end by themselves: server unavailable, busy, shutting down, connection rate, quota, another server.
 _PASSING_REFUSALS: Final = frozenset({0x88, 0x89, 0x8B, 0x97, 0x9C, 0x9F})
@@ -69,6 +75,8 @@ def unreachable(error: Exception) -> Ending:
     """What an exception before CONNECT means."""
     if isinstance(error, ssl.SSLCertVerificationError):
         reason = f"the broker's certificate is not trusted: {error.verify_message}"
+        if error.verify_code in {_NOT_YET_VALID, _EXPIRED}:
+            reason += by_the_clock(datetime.now(UTC))
     elif isinstance(error, ssl.SSLError):
         reason = f"TLS failed: {error.reason or error}"
     elif isinstance(error, socket.gaierror):
@@ -80,6 +88,29 @@ def unreachable(error: Exception) -> Ending:
     else:
         reason = (error.strerror if isinstance(error, OSError) else None) or str(error) or type(error).__name__
     return Ending(Cause.UNREACHABLE, reason)
+
+
+def tls_alert(words: str) -> Ending | None:
+    """What the broker's half of TLS says of ours, after our own half was content; None where it says nothing."""
+    found = re.search(r"\[SSL: \w*?ALERT_(\w+)\]", words)
+    if found is None:
+        return None
+    alert = found[1].lower().replace("_", " ")
+    if "cert" in alert or "ca" in alert.split():
+        reason = f"the broker wants a certificate of this device that it trusts (tls.cert and tls.key): {alert}"
+    else:
+        reason = f"the broker ends TLS: {alert}"
+    return Ending(Cause.UNREACHABLE, reason)
+
+
+def by_the_clock(now: datetime) -> str:
+    """What to think of a certificate's dates at this time. Names the day alone, as each text is said once."""
+    if now < BUILT:
+        return (
+            f"; this machine's clock says {now:%Y-%m-%d}, which has passed: it is not set, and the connection waits for"
+            " time synchronisation (timedatectl)"
+        )
+    return f"; this machine's clock says {now:%Y-%m-%d}: if it is wrong, set it, else renew the broker's certificate"
 
 
 def in_words(code: ReasonCode, properties: Properties | None) -> str:

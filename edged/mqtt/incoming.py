@@ -27,12 +27,14 @@ class Incoming:
         payload: its bytes, cut off after `MOST_BYTES`.
         response_topic: where its sender wants the answer (MQTT 5); None where it names none that can be published to.
         correlation: what the answer is to carry back.
+        answered: told why it failed, if it is a command (None: it is done), where it did not come in over MQTT.
     """
 
     topic: str
     payload: bytes
     response_topic: str | None = None
     correlation: bytes | None = None
+    answered: Callable[[str | None], None] | None = None
 
 
 Handler = Callable[[Incoming], None]

@@ -60,6 +60,11 @@ class Topics:
         return f"{self.prefix}/result"
 
     @property
+    def replies(self) -> str:
+        """What topics of the device begin with that are for answers, where a command names them (MQTT 5)."""
+        return f"{self.result}/"
+
+    @property
     def inference_set(self) -> str:
         """Where commands about inference come."""
         return f"{self.prefix}/inference/set"

@@ -138,4 +138,5 @@ def parse_model_command(payload: bytes) -> ModelCommand:
 
 
 def _json(fields: dict[str, object]) -> bytes:
-    return json.dumps(fields, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
+    # "replace": an id may hold half a surrogate pair, which JSON has a word for and UTF-8 has not.
+    return json.dumps(fields, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode(errors="replace")

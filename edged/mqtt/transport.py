@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from paho.mqtt.client import Client
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
 
 from edged.mqtt.messages import OFFLINE, Topics
 
@@ -17,6 +19,12 @@ if TYPE_CHECKING:
 Version = Literal["5", "3.1.1"]
 
 CONNECT_TIMEOUT_S: Final = 5.0  # each of TCP and TLS
+WILL_DELAY_S: Final = 2
+"""How long an MQTT 5 broker waits for us to come back before it says `offline`: so that a new connection in the place
+of one that hangs, and that the broker still holds, is no absence. Short, as someone waits to be told of a real one."""
+MOST_PACKET_BYTES: Final = 128 * 1024
+"""An MQTT 5 broker keeps from us what is larger. No command is, and what somebody publishes at a topic of ours would be
+read into memory first."""
 WINDOW: Final = 16  # messages that paho holds at once: enough for a busy link, little enough to be lost with it
 
 _PROTOCOLS: Final = {"5": MQTTProtocolVersion.MQTTv5, "3.1.1": MQTTProtocolVersion.MQTTv311}
@@ -46,7 +54,7 @@ def new_client(config: MqttConfig, identity: Identity, version: Version) -> Clie
         OSError: a file that `tls` names cannot be read, or is not a certificate or key (ssl.SSLError).
     """
     client = plain_client(config, identity.client_id, version)
-    client.will_set(identity.topics.status, OFFLINE, qos=1, retain=True)
+    client.will_set(identity.topics.status, OFFLINE, qos=1, retain=True, properties=_will(version))
     return client
 
 
@@ -72,6 +80,31 @@ def plain_client(config: MqttConfig, client_id: str, version: Version) -> Client
     if config.tls is not None:
         client.tls_set_context(_tls_context(config.tls))
     return client
+
+
+def connect(client: Client, host: str, port: int, keepalive: float, version: Version) -> None:
+    """Dial, and send CONNECT.
+
+    Raises:
+        OSError, ValueError, IndexError: it does not come about; the last two are paho's on answers beyond reading.
+    """
+    seconds = max(1, round(keepalive))
+    if version != "5":
+        client.connect(host, port, seconds)
+        return
+    properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
+    properties.MaximumPacketSize = MOST_PACKET_BYTES
+    # A will waits only for as long as there is a session, and only for who takes that session up again.
+    properties.SessionExpiryInterval = WILL_DELAY_S
+    client.connect(host, port, seconds, clean_start=False, properties=properties)
+
+
+def _will(version: Version) -> Properties | None:
+    if version != "5":
+        return None
+    properties = Properties(PacketTypes.WILLMESSAGE)  # type: ignore[no-untyped-call]
+    properties.WillDelayInterval = WILL_DELAY_S
+    return properties
 
 
 def _tls_context(tls: TlsConfig) -> ssl.SSLContext:

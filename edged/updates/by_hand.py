@@ -1,7 +1,7 @@
 """An update that a person asks for: the registry is asked, and what it offers is installed and chosen.
 
-No daemon is needed. One that runs follows the choice at once, with a probation; one that starts later begins with it,
-likewise.
+No daemon is needed. One that runs follows the choice at once, on probation; one that starts later begins with the last
+good model, and then tries the choice.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 from edged.config import redact
 from edged.errors import CannotWriteError, ConfigError, ModelError, RegistryUnavailableError
 from edged.labeling.label import ModelRef
-from edged.models.choose import choose
 from edged.models.package import BASE, find_model, read_summary
 from edged.models.store_change import check_owner
 from edged.updates.conditions import Rules
@@ -36,7 +35,7 @@ class Offered:
     """What the registry says.
 
     Attributes:
-        present: the model that labels, or is to from the next start on.
+        present: the model that was chosen, or updated to, on probation too; else the one that labels.
         update: what would take its place; None: nothing.
         reason: why there is nothing, in words; empty where there is something.
         revoked: set where `present` is to be used no more.
@@ -62,7 +61,8 @@ class HandUpdate:
         self._shelf = shelf_of(config)
         check_owner(self._shelf.store)
         self._registry = registry_of(config, self._registry_config, self._shelf.store)
-        self._present = choose(self._shelf.store, config.model.name)
+        self._proved = self._shelf.first(config.model.name)
+        self._present = self._shelf.to_try(config.model.name) or self._proved
 
     def ask(self) -> Offered:
         """Ask the registry. Changes nothing but what is known of it.
@@ -117,18 +117,18 @@ class HandUpdate:
         folder = self._registry.fetch(update, shelf.incoming, told, lambda: False)
         proving()
         try:
-            prove_against(folder, self._present, launch=launch_of(config), slowdown=self._registry_config.slowdown)
+            prove_against(folder, self._proved, launch=launch_of(config), slowdown=self._registry_config.slowdown)
         except ModelError as error:
             shelf.refuse(update.ref, str(error), folder)
             raise
         entry = shelf.take_in(folder, redact(self._registry_config.url))
-        shelf.use_on_probation(entry)
+        shelf.use_by_hand(entry)
         shelf.make_room()
         return entry
 
     def _is_on_probation(self, ref: ModelRef) -> bool:
         entry = self._shelf.store.entry(ref.digest.removeprefix("sha256:"))
-        return entry is not None and entry.record.state == "probation"
+        return entry is not None and self._shelf.is_on_probation(entry)
 
 
 def _registry_in(config: Config) -> RegistryConfig:

@@ -12,6 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from edged.errors import EdgedError, ModelError
+from edged.models.package import BASE
 from edged.threads import in_thread
 from edged.updates.probation import ENOUGH, Conduct, Standing, Terms, Verdict, judge
 
@@ -52,6 +53,9 @@ class Trial:
 class Changeover:
     """For the event loop's thread, one call at a time.
 
+    Args:
+        name: `model.name` of the configuration.
+
     Attributes:
         entry: the model that labels; None is the base model, or one that is in no store.
         ref: its name, version and digest.
@@ -59,12 +63,15 @@ class Changeover:
         trial: set while it is on probation.
     """
 
-    def __init__(self, shelf: Shelf, switch: ModelSwitch, engine: Engine, pipeline: Pipeline, terms: Terms) -> None:
+    def __init__(  # noqa: PLR0913  one for each part that it works with
+        self, shelf: Shelf, switch: ModelSwitch, engine: Engine, pipeline: Pipeline, terms: Terms, *, name: str = BASE
+    ) -> None:
         self._shelf = shelf
         self._switch = switch
         self._engine = engine
         self._pipeline = pipeline
         self._terms = terms
+        self._name = name
         self.entry: Entry | None = None
         self.ref: ModelRef | None = None
         self.since: str | None = None
@@ -74,36 +81,42 @@ class Changeover:
         """The daemon has loaded its first model."""
         self._took_over(self._shelf.store.entry(ref.digest.removeprefix("sha256:")), ref)
 
-    async def watch(self) -> None:
-        """The model that labels since the start is on probation."""
-        if self.entry is None:
-            return
-        fallback = await in_thread(partial(self._shelf.last_good, self.entry), "store")
-        self._begin_trial(self.entry, fallback, None, chosen=True)
+    @property
+    def proved(self) -> Entry | None:
+        """The last model that has done well: the one that labels, or what a probation may lead back to."""
+        return self.trial.fallback if self.trial is not None else self.entry
+
+    @property
+    def knows_times(self) -> bool:
+        """Whether a new model's times can be compared with those of the one that labels."""
+        return self._usual() is not None
 
     async def to(self, entry: Entry | None, *, chosen: bool) -> None:
         """Let this model label, on probation; None is the base model, which needs none.
 
         Raises:
-            ModelError: it is torn, cannot be loaded, or gives other labels on the Edge TPU than it must.
+            ModelError: it is torn, cannot be loaded, gives other labels on the Edge TPU than it must, or its probation
+                was cut off too often.
             WorkerError: a worker died or hung over it.
             UnavailableError, PermissionDeniedError, CannotWriteError: the store cannot be changed.
             After the first two the model before labels on.
         """
-        fallback = self.trial.fallback if self.trial is not None else self.entry
-        usual = self._usual()
+        fallback = self.proved
+        usual = self._usual() if self.trial is None else self.trial.usual
+        if entry is not None:
+            await in_thread(partial(self._shelf.begin_try, entry), "store")
         package = await in_thread(partial(self._shelf.open, entry), "open-model")
-        await in_thread(partial(self._switch.to, package), "switch")
+        restarts = await in_thread(partial(self._switch.to, package), "switch")
         log.info("model %s %s labels%s", package.ref.name, package.ref.version, ", on probation" if entry else "")
         left = self.trial
         self.trial = None
         self._took_over(entry, package.ref)
         if entry is not None:
-            self._begin_trial(entry, fallback, usual, chosen=chosen)
-        if left is not None:  # a newer one has replaced it before it was judged
+            self.trial = Trial(entry, fallback, chosen, usual, time.monotonic(), restarts)
+        if left is not None and (entry is None or left.entry.digest != entry.digest):  # replaced before it was judged
             await self._change(partial(self._shelf.give_up, left.entry))
         if chosen:
-            await in_thread(partial(self._shelf.use, entry), "store")
+            await in_thread(partial(self._shelf.use_by_hand, entry), "store")
 
     async def look(self) -> Verdict | None:
         """Judge what is on probation; mark it good, or go back. None: nothing is, or nothing is decided yet."""
@@ -130,7 +143,8 @@ class Changeover:
         if left is None:
             return
         log.warning("model %s is taken out: %s", left.label, why)
-        back = trial.fallback if trial is not None else await in_thread(partial(self._shelf.last_good, left), "store")
+        find = partial(self._shelf.last_good, left, self._name)
+        back = trial.fallback if trial is not None else await in_thread(find, "store")
         self.trial = None
         # First of all: a power cut from here on must not lead back to it.
         await self._change(partial(self._shelf.mark_bad, left, why))
@@ -153,8 +167,10 @@ class Changeover:
         self._took_over(back, package.ref)
         log.info("model %s %s labels again", package.ref.name, package.ref.version)
 
-    def _begin_trial(self, entry: Entry, fallback: Entry | None, usual: float | None, *, chosen: bool) -> None:
-        self.trial = Trial(entry, fallback, chosen, usual, time.monotonic(), self._engine.state().restarts)
+    async def stop(self) -> None:
+        """The daemon ends as it was told to: a probation that this cuts off does not count."""
+        if self.trial is not None:
+            await self._change(partial(self._shelf.put_off, self.trial.entry))
 
     async def _change(self, what: partial[None]) -> None:
         """Change the store as well as can be: with a full disk labels are right all the same until the next start."""

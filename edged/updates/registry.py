@@ -70,12 +70,14 @@ class Poll:
     Attributes:
         update: None where there is none for this device now.
         reason: why there is none, in words; empty where there is one.
+        asked: whether it was asked at all: it is not while the clock is not set.
         changed: whether the registry's state is another than at the last poll.
         revocations: models that are to be used no more; the installed one may be among them.
     """
 
     update: Update | None
     reason: str = ""
+    asked: bool = True
     changed: bool = False
     revocations: Revocations = field(default_factory=Revocations)
 

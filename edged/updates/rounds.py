@@ -110,7 +110,7 @@ class Rounds:
         try:
             error = await self._ask(work, told=bool(told_to))
             self._failures = 0
-            if error is not None and work.telling.update is not None:
+            if work.telling.waiting:
                 pause = min(pause, WAITING_SECONDS)
         except UnavailableError as failure:
             error = str(failure)
@@ -138,18 +138,21 @@ class Rounds:
             name = change.ref.name
         asking = Asking(self._options.device, name, await _installed(work, name), work.shelf.refusals.digests)
         poll = await in_thread(partial(self._registry.poll, asking), "registry")
+        if not poll.asked:
+            telling.waits(poll.reason)
+            return poll.reason
         await self._leave_revoked(work, poll)
         telling.update = update = poll.update
-        if update is None:
+        if update is None or not (told or self._options.automatic):
             if change.trial is None and not telling.rolled_back:
-                telling.error = None
+                telling.recovered()
             return poll.reason if told else None
-        if not told and not self._options.automatic:
-            return None
         waits = await in_thread(partial(self._why_wait, update.size), "conditions")
-        telling.error = waits
         if waits is None:
+            telling.error = None
             await self._install(work, update)
+        else:
+            telling.waits(waits)
         return waits
 
     async def _leave_revoked(self, work: Work, poll: Poll) -> None:
@@ -175,7 +178,7 @@ class Rounds:
         log.info("model %s %s: proving", ref.name, ref.version)
         telling.phase, telling.percentage = "proving", 100
         try:
-            await in_thread(partial(self._prove, folder, work.changeover.entry), "prove")
+            await in_thread(partial(self._prove, folder, work.changeover.proved), "prove")
         except ModelError as error:
             await in_thread(partial(shelf.refuse, ref, str(error), folder), "store")
             raise
@@ -194,14 +197,18 @@ class Work:
     telling: Telling
     changing: asyncio.Lock
 
-    async def try_out(self, entry: Entry) -> None:
-        """Let a model from the registry label, on probation; one that cannot is refused from then on.
+    async def try_out(self, entry: Entry, *, chosen: bool = False) -> None:
+        """Let a model on probation label; one that cannot is refused from then on.
+
+        Args:
+            entry: the model.
+            chosen: whether a person chose it.
 
         Raises:
             ModelError, WorkerError: it cannot.
         """
         try:
-            await self.changeover.to(entry, chosen=False)
+            await self.changeover.to(entry, chosen=chosen)
         except (ModelError, WorkerError) as error:
             await in_thread(partial(self.shelf.mark_bad, entry, str(error)), "store")
             self.telling.rolled_back = True

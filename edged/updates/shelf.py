@@ -2,28 +2,30 @@
 
 from __future__ import annotations
 
-import logging
+import contextlib
 import shutil
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
+from edged.errors import EdgedError, ModelError
 from edged.labeling.label import ModelRef
+from edged.models.choose import choose
 from edged.models.durable import writing
 from edged.models.metadata import DEFAULT_LOCALE
 from edged.models.package import BASE, find_model, open_package
 from edged.models.store import Store, is_whole, open_entry
 from edged.models.store_change import changing
 from edged.updates.refusals import Refusals
+from edged.updates.room import make_room
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from edged.models.member import Package
-    from edged.models.record import State
+    from edged.models.record import Record, State
     from edged.models.store import Entry
     from edged.models.store_change import Change
-
-log = logging.getLogger(__name__)
 
 SOURCE: Final = "registry: "
 """How the source of a model begins that an update brought: only such ones make room by themselves."""
@@ -32,6 +34,8 @@ SOURCE: Final = "registry: "
 DISK: Final = 1024
 """Megabytes that the models of updates may take together, where no configuration says it."""
 BY_HAND: Final = "rolled back by hand"
+MOST_TRIES: Final = 3
+"""So often a probation may be cut off: a model that takes the whole device down each time is not tried for ever."""
 
 
 def open_shelf(state: Path, disk: int = DISK, locale: str = DEFAULT_LOCALE) -> Shelf:
@@ -77,27 +81,79 @@ class Shelf:
     def take_in(self, folder: Path, source: str) -> Entry:
         """Put in a package that has been proved, on probation."""
         with changing(self.store) as change:
-            return change.put_in(folder, SOURCE + source, "probation")
+            entry = change.put_in(folder, SOURCE + source, "probation")
+            if entry.record.state == "rolled_back":  # it was here, given up for a newer one
+                _mark(change, entry, "probation")
+            return self._fresh(entry)
 
-    def use_on_probation(self, entry: Entry) -> None:
-        """Choose a model that a person wants to label, though it has not shown yet that it does well, or has failed.
+    def use_by_hand(self, entry: Entry | None) -> Entry | None:
+        """Choose a model that a person wants to label; None is the base model.
 
-        It is refused no more, and others of its name are not gone on with.
+        One that has failed here is refused no more, and on probation. No other probation is gone on with. Returns it as
+        it is now.
         """
-        self.refusals.lift(f"sha256:{entry.digest}")
+        failed = entry is not None and (self._is_refused(entry) or self._fresh(entry).record.state == "rolled_back")
+        if entry is not None and failed:
+            self.refusals.lift(_digest(entry))
         with changing(self.store) as change:
             for other in self.store.entries():
-                if other.record.state == "probation" and other.record.name == entry.record.name:
+                if other.record.state == "probation" and (entry is None or other.digest != entry.digest):
                     _mark(change, other, "rolled_back")
-            _mark(change, entry, "probation")
+            if entry is not None and failed:
+                _mark(change, entry, "probation")
             change.use(entry)
+        return None if entry is None else self._fresh(entry)
 
-    def waiting(self, name: str) -> Entry | None:
-        """A model of this name whose probation was cut off, by a restart."""
-        for entry in self.store.entries():
-            if entry.record.state == "probation" and entry.record.name == name and not self._is_refused(entry):
-                return entry
-        return None
+    def to_try(self, name: str) -> Entry | None:
+        """What is on probation and labels, or waits to: the choice, or an update whose probation was cut off.
+
+        Args:
+            name: `model.name` of the configuration; `base` leaves it to the choice.
+        """
+        active = self.store.active()
+        if active is not None and name in {BASE, active.record.name} and self.is_on_probation(active):
+            return active
+        wanted = active.record.name if name == BASE and active is not None else name
+        return next((entry for entry in self._on_probation() if entry.record.name == wanted), None)
+
+    def is_in_doubt(self, entry: Entry) -> bool:
+        """Whether it has not shown that it does well, or has failed."""
+        return entry.record.state != "good" or self._is_refused(entry)
+
+    def is_given_up(self, entry: Entry) -> bool:
+        """Whether a person has chosen something else since its probation began."""
+        return self._fresh(entry).record.state == "rolled_back"
+
+    def begin_try(self, entry: Entry) -> None:
+        """A model is about to label: a probation is counted on the disk before it begins.
+
+        Raises:
+            ModelError: too many of them were cut off.
+        """
+        with changing(self.store) as change:
+            record = self._fresh(entry).record
+            if record.state != "probation":
+                return  # proved, and chosen by hand
+            if record.tries >= MOST_TRIES:
+                raise ModelError(
+                    f"{entry.label}: while it was on probation, the daemon or the whole device ended"
+                    f" {record.tries} times without having been told to"
+                )
+            _write(change, entry, replace(record, tries=record.tries + 1))
+
+    def put_off(self, entry: Entry) -> None:
+        """The daemon ends as it was told to: this try does not count."""
+        record = self._fresh(entry).record
+        if record.state == "probation" and record.tries:
+            with contextlib.suppress(EdgedError), changing(self.store, patience=0.0) as change:
+                _write(change, entry, replace(record, tries=record.tries - 1))
+
+    def leave_bad_links(self) -> None:
+        """Finish what a power cut may have kept `mark_bad` from: nothing that has failed is a choice."""
+        for entry in (self.store.active(), self.store.previous()):
+            if entry is not None and (entry.record.state == "rolled_back" or self._is_refused(entry)):
+                with changing(self.store) as change:
+                    change.drop(entry, self.last_good(entry))
 
     def open(self, entry: Entry | None) -> Package:
         """The package; None is the base model. Raises ModelError: it is torn."""
@@ -106,16 +162,13 @@ class Shelf:
         open_entry(entry)
         return open_package(entry.folder, locale=self._locale)
 
-    def last_good(self, but: Entry) -> Entry | None:
-        """What to go back to from `but`: the choice, the one before it, the newest other of its name that is good.
+    def first(self, name: str) -> Entry | None:
+        """What a start labels with; None is the base model. `name` as for `to_try`."""
+        return choose(self.store, name, self.refusals.digests)
 
-        None, the base model, where none of these is whole and has done well.
-        """
-        others = (entry for entry in self.store.entries() if entry.record.name == but.record.name)
-        for entry in (self.store.active(), self.store.previous(), *others):
-            if entry is not None and entry.digest != but.digest and self._is_good(entry):
-                return entry
-        return None
+    def last_good(self, but: Entry, name: str = BASE) -> Entry | None:
+        """What to go back to from `but`; None is the base model. `name` as for `to_try`."""
+        return choose(self.store, name, self.refusals.digests, but=but)
 
     def newest_known(self, name: str) -> Entry | None:
         """The newest model of this name that has done well here: nothing older is taken of itself."""
@@ -136,30 +189,46 @@ class Shelf:
         self.make_room()
 
     def give_up(self, entry: Entry) -> None:
-        """It has been replaced before it was judged: it is not gone on with, and not refused."""
+        """It has been replaced before it was judged: its probation is not gone on with. It is not refused."""
         with changing(self.store) as change:
-            _mark(change, entry, "rolled_back")
+            if self._fresh(entry).record.state == "probation":
+                _mark(change, entry, "rolled_back")
 
     def mark_bad(self, entry: Entry, why: str) -> None:
-        """It has not: it is never taken again of itself, and where it was the choice, the last good one is."""
-        self.refusals.add(ModelRef(entry.record.name, entry.record.version, f"sha256:{entry.digest}"), why)
-        with changing(self.store) as change:
-            _mark(change, entry, "rolled_back")
-            change.drop(entry, self.last_good(entry))
+        """It has not: it is never taken again of itself, and where it was the choice, the last good one is.
+
+        Each of refusal and record alone keeps a start from it, whatever cuts off the other. The reason comes first: it
+        could not be found again.
+        """
+        try:
+            self.refusals.add(ModelRef(entry.record.name, entry.record.version, _digest(entry)), why)
+        finally:
+            with changing(self.store) as change:
+                _mark(change, entry, "rolled_back")
+                change.drop(entry, self.last_good(entry))
 
     def on_trial(self) -> Entry | None:
         """A model of updates on probation that is not the choice yet: a running daemon labels with it."""
         active = self.store.active()
-        for entry in self.store.entries():
-            if entry.record.state == "probation" and came_from_registry(entry) and not self._is_refused(entry):
-                return None if active is not None and active.digest == entry.digest else entry
-        return None
+        entry = next(filter(came_from_registry, self._on_probation()), None)
+        return None if entry is None or (active is not None and active.digest == entry.digest) else entry
+
+    def is_on_probation(self, entry: Entry) -> bool:
+        """Whether it is to be tried, or is being tried. A torn one is not: it has to come again."""
+        return entry.record.state == "probation" and not self._is_refused(entry) and is_whole(entry)
+
+    def _on_probation(self) -> Iterator[Entry]:
+        return filter(self.is_on_probation, self.store.entries())
 
     def _is_good(self, entry: Entry) -> bool:
         return entry.record.state == "good" and not self._is_refused(entry) and is_whole(entry)
 
     def _is_refused(self, entry: Entry) -> bool:
-        return self.refusals.of(f"sha256:{entry.digest}") is not None
+        return self.refusals.of(_digest(entry)) is not None
+
+    def _fresh(self, entry: Entry) -> Entry:
+        """The same model as it is known now."""
+        return self.store.entry(entry.digest) or entry
 
     def refuse(self, ref: ModelRef, why: str, folder: Path) -> None:
         """A package that was fetched has not proved itself: it is never taken again, and its files are thrown away."""
@@ -167,27 +236,18 @@ class Shelf:
         self.refusals.add(ref, why)
 
     def make_room(self) -> None:
-        """Take away the oldest models of updates beyond the cap; never the active or previous one, nor on probation."""
-        kept = {entry.digest for entry in (self.store.active(), self.store.previous()) if entry is not None}
-        ours = [entry for entry in self.store.entries() if came_from_registry(entry)]
-        ours.sort(key=lambda entry: entry.record.installed, reverse=True)
-        room = self._cap
-        for entry in ours:
-            room -= _size(entry.folder)
-            if room < 0 and entry.digest not in kept and entry.record.state != "probation":
-                with changing(self.store) as change:
-                    change.remove(entry)
-                log.info("model %s makes room", entry.label)
+        """Take away the oldest models of updates, beyond the cap."""
+        make_room(self.store, filter(came_from_registry, self.store.entries()), self._cap)
 
 
 def _mark(change: Change, entry: Entry, state: State) -> None:
+    _write(change, entry, replace(entry.record, state=state, tries=0))
+
+
+def _write(change: Change, entry: Entry, record: Record) -> None:
     with writing(entry.folder):
-        change.record(entry.digest, replace(entry.record, state=state))
+        change.record(entry.digest, record)
 
 
-def _size(folder: Path) -> int:
-    """Bytes of a package; what cannot be looked at counts as nothing."""
-    try:
-        return sum(path.lstat().st_size for path in folder.iterdir())
-    except OSError:
-        return 0
+def _digest(entry: Entry) -> str:
+    return f"sha256:{entry.digest}"

@@ -29,6 +29,7 @@ class Telling:
         update: on offer, or on its way.
         rolled_back: whether the last model that was tried did not do well.
         error: why the last update failed, or waits; None where nothing is wrong.
+        waiting: whether it waits, for the clock, its window or room.
     """
 
     def __init__(self, store: Store, tell: Callable[[ModelStatus, UpdateStatus], None]) -> None:
@@ -41,15 +42,29 @@ class Telling:
         self.update: Update | None = None
         self.rolled_back = False
         self.error: str | None = None
+        self._logged: str | None = None
+        self.waiting = False
 
     def fault(self, text: str) -> None:
-        """Something has failed; in the log once."""
-        log.log(logging.DEBUG if text == self.error else logging.WARNING, "updates: %s", text)
-        self.error = text
+        """Something has failed; in the log once, until it has gone well."""
+        log.log(logging.DEBUG if text == self._logged else logging.WARNING, "updates: %s", text)
+        self._logged = self.error = text
+        self.waiting = False
+
+    def waits(self, text: str) -> None:
+        """An update has to wait; in the log when that begins."""
+        log.log(logging.DEBUG if self.waiting else logging.INFO, "updates: %s", text)
+        self.error, self.waiting = text, True
+
+    def recovered(self) -> None:
+        """Nothing is wrong any more with the registry."""
+        self.error = self._logged = None
+        self.waiting = False
 
     def well(self) -> None:
         """Another model labels, and nothing is wrong."""
-        self.rolled_back, self.error = False, None
+        self.rolled_back = False
+        self.recovered()
 
     def say(self, change: Changeover) -> None:
         """Tell of everything, if something has changed since the last time."""

@@ -107,7 +107,7 @@ class TufRegistry:
         """As `Registry.poll` says. While the clock is not set, nothing is asked."""
         reading = self._clock.read()
         if reading.why_not is not None:
-            return Poll(None, reading.why_not)
+            return Poll(None, reading.why_not, asked=False)
         fetcher = Fetcher(self._place.url, self._patience, time.monotonic() + self._patience.poll)
         seen = self._seen
         timestamp = fetcher.get(_TIMESTAMP, CAPS.timestamp_max_length, None if seen is None else seen.timestamp)

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 TICK_SECONDS: Final = 0.25
+ACQUAINTANCE_SECONDS: Final = 10.0
+"""From the start until a model on probation is tried again, where the one that labels is not well known before."""
 
 
 class Updater:
@@ -50,6 +52,7 @@ class Updater:
         self._store = work.shelf.store
         self._commands: asyncio.Queue[tuple[ModelCommand, Reply]] = asyncio.Queue(maxsize=16)
         self._choice: str | None = None  # the store's, as it is known here
+        self._resume_by: float | None = None  # the event loop's time; None: no probation waits to be gone on with
 
     def command(self, command: ModelCommand, reply: Reply) -> None:
         """Do this as soon as can be."""
@@ -60,13 +63,16 @@ class Updater:
 
     async def run(self) -> None:
         """For as long as the daemon lives."""
+        if not self._fixed:
+            await self._attempt(in_thread(self._work.shelf.leave_bad_links, "store"))
+        self._choice = self._chosen()
         self._say()
         while (classifier := self._pipeline.classifier) is None:  # noqa: ASYNC110  another thread sets it
             await asyncio.sleep(TICK_SECONDS)
         self._work.changeover.begin(classifier.ref)
-        self._choice = self._chosen()
+        if not self._fixed and await in_thread(partial(self._work.shelf.to_try, self._name), "store") is not None:
+            self._resume_by = asyncio.get_running_loop().time() + ACQUAINTANCE_SECONDS
         self._say()
-        await self._attempt(self._resume(classifier.ref.name))
         try:
             while True:
                 await self._attempt(self._turn())
@@ -74,6 +80,7 @@ class Updater:
         finally:
             if self._rounds is not None:
                 self._rounds.stop()
+            await self._work.changeover.stop()
 
     async def _attempt(self, what: Coroutine[None, None, None]) -> str | None:
         """Do something that may fail into words; returns them. Whatever it is, labels go on, and so does the next."""
@@ -92,33 +99,23 @@ class Updater:
         self._say()
         return error
 
-    async def _resume(self, present: str) -> None:
-        """Go on with a probation that a restart has cut off; it begins anew."""
-        shelf, change = self._work.shelf, self._work.changeover
-        if self._fixed:
-            return
-        chosen = self._store.active()
-        if chosen is not None and chosen.record.state == "probation" and self._is_meant(chosen):
-            if change.entry is not None and change.entry.digest == chosen.digest:
-                log.info("model %s is on probation", chosen.label)
-                await change.watch()
-                return
-            why = "it could not be loaded at the start"
-            await in_thread(partial(shelf.mark_bad, chosen, why), "store")
-            self._work.telling.rolled_back = True
-            self._work.telling.fault(f"{chosen.label}: {why}")
-            self._choice = self._chosen()
-            await change.back_to(self._store.active())
-            return
-        entry = shelf.waiting(present if self._name == BASE else self._name)
-        if entry is not None:
-            log.info("model %s was on probation: once more", entry.label)
-            async with self._work.changing:
-                await self._work.try_out(entry)
+    async def _resume(self) -> None:
+        """Try a model that was chosen, or updated to, before the start, which was made with the last good one.
 
-    def _is_meant(self, entry: Entry) -> bool:
-        """Whether the configuration lets it label."""
-        return self._name in {BASE, entry.record.name}
+        With `changing` held; once, and when the times of the one that labels are known, if that can be soon.
+        """
+        change = self._work.changeover
+        if self._resume_by is None:
+            return
+        if not change.knows_times and asyncio.get_running_loop().time() < self._resume_by:
+            return
+        self._resume_by = None
+        if change.trial is not None:  # another one has been chosen meanwhile
+            return
+        entry = await in_thread(partial(self._work.shelf.to_try, self._name), "store")
+        if entry is not None:
+            log.info("model %s: its probation begins again", entry.label)
+            await self._try_out(entry, chosen=self._chosen() == entry.digest)
 
     async def _turn(self) -> None:
         telling = self._work.telling
@@ -129,9 +126,10 @@ class Updater:
                 telling.error = verdict.reason if telling.rolled_back else None
                 self._choice = self._chosen()
             await self._follow()
+            await self._resume()
         while not self._commands.empty():
             await self._obey(*self._commands.get_nowait())
-        if self._rounds is not None and not self._fixed:
+        if self._rounds is not None and self._resume_by is None and not self._fixed:
             self._rounds.turn(self._work)
 
     async def _follow(self) -> None:
@@ -142,18 +140,31 @@ class Updater:
         await self._leave_refused()
         choice = self._chosen()
         if choice == self._choice:
+            if change.trial is not None and self._work.shelf.is_given_up(change.trial.entry):
+                change.trial = None  # somebody wants what was chosen before it
+                await change.back_to(self._store.active())
+                self._work.telling.well()
             return
         self._choice = choice
         entry, before = self._store.active(), change.entry
         if (entry and entry.digest) == (before and before.digest):
             return
+        if entry is not None and entry.record.state == "probation":
+            await self._try_out(entry, chosen=True)
+            return
         try:
             await change.to(entry, chosen=True)
         except (ModelError, WorkerError) as error:
-            await in_thread(partial(self._work.shelf.use, before), "store")
+            await in_thread(partial(self._work.shelf.use, change.proved), "store")
             self._choice = self._chosen()
             raise ModelError(f"{entry.label if entry else BASE}: {error}") from error
         self._work.telling.well()
+
+    async def _try_out(self, entry: Entry, *, chosen: bool) -> None:
+        try:
+            await self._work.try_out(entry, chosen=chosen)
+        finally:
+            self._choice = self._chosen()
 
     async def _leave_refused(self) -> None:
         """Another process has refused the model that labels: `edged models rollback`, or it is revoked."""
@@ -182,9 +193,11 @@ class Updater:
         if entry is None and name != BASE:
             raise UsageError(f"no model {wanted} on this device (edged models list; edged models install)")
         async with self._work.changing:
+            if entry is not None and self._work.shelf.is_in_doubt(entry):  # a person wants it all the same
+                await in_thread(partial(self._work.shelf.use_by_hand, entry), "store")
+                await self._try_out(entry, chosen=True)
+                return
             await self._work.changeover.to(entry, chosen=True)
-            if entry is not None and entry.record.state == "rolled_back":  # a person wants it all the same
-                await in_thread(partial(self._work.shelf.use_on_probation, entry), "store")
             self._choice = self._chosen()
             self._work.telling.well()
 

@@ -51,9 +51,43 @@ def test_json_has_every_figure(tmp_path: Path) -> None:
     assert 20 < figures["memory_mb"] < 1000
 
 
+def test_swap_has_every_figure(tmp_path: Path) -> None:
+    model = write_package(tmp_path / "tiny")
+    done = subprocess.run(
+        [*COMMAND, "--json", "--swap", "--swaps", "4", "--model", str(model)],
+        capture_output=True,
+        check=False,
+        cwd=ROOT,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stderr
+    figures = json.loads(done.stdout)
+    assert (figures["model"], figures["swaps"], figures["mismatched"], figures["memory_after"]) == (
+        "tiny 1.0.0",
+        4,
+        0,
+        2,
+    )
+    assert figures["results"] > 60, "two quiet seconds at 30 frames per second, and more in the swaps"
+    assert 1000 / 35 < figures["usual_interval_ms"] < 100
+    assert figures["gap_ratio"] >= figures["gap_ratio_median"] > 0
+    assert 0.5 < figures["memory_ratio"] < 1.5
+    assert figures["frames_lost"] >= 0
+
+
+def test_swap_needs_a_model_whose_labels_are_known(tmp_path: Path) -> None:
+    model = write_package(tmp_path / "tiny", labels=None)
+    done = subprocess.run(
+        [*COMMAND, "--swap", "--model", str(model)], capture_output=True, text=True, check=False, cwd=ROOT, timeout=60
+    )
+    assert (done.returncode, done.stdout) == (64, "")
+    assert "whose labels are known" in done.stderr
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
+        (["--swap", "--swaps", "1"], "--swaps: '1' is not a number of swaps (2 to 1e+06)"),
         (["--threads", "0"], "--threads: '0' is not a number of threads (1 to 1024)"),
         (["--threads", "-3"], "'-3' is not a number of threads"),
         (["--threads", "100000"], "'100000' is not a number of threads"),

@@ -106,4 +106,4 @@ def test_the_worker_and_the_broker_come_back_in_another_decade_and_it_stops_in_t
     count = len(arrivals.of("a"))
     until(lambda: len(arrivals.of("a")) > count + 2, 10)
     assert daemon.stop() == 0
-    until(lambda: subscriber.on("edged/test/status")[-1] == b"offline")
+    until(lambda: subscriber.on("edged/test/status")[-1] == b"offline", 10)

@@ -1,5 +1,7 @@
 """What a real Home Assistant makes of a daemon: every entity, both ways, and not one warning.
 
+Both log in, and may do what docs/mqtt.md says that they need, and nothing else.
+
 Runs where $EDGED_HOME_ASSISTANT names an interpreter that has Home Assistant: scripts/home-assistant makes one.
 """
 
@@ -8,14 +10,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from support.access import HOUSE, documented, guarded, log_in
 from support.daemon import Daemon, wait_for_labels
 from support.home_assistant import HomeAssistant, interpreter
+from support.mosquitto import Subscriber
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from support.mosquitto import Mosquitto, Subscriber
+    from support.mosquitto import Mosquitto
 
 pytestmark = pytest.mark.timeout(400)
 
@@ -55,9 +59,24 @@ def _present() -> None:
 
 
 @pytest.fixture
+def broker(tmp_path: Path) -> Iterator[Mosquitto]:
+    with guarded(tmp_path, documented()) as running:
+        yield running
+        assert "Denied" not in running.log
+
+
+@pytest.fixture
+def subscriber(broker: Mosquitto) -> Iterator[Subscriber]:
+    with Subscriber(broker.port, login=HOUSE) as listening:
+        yield listening
+
+
+@pytest.fixture
 def house(tmp_path: Path, broker: Mosquitto, photos: Path, subscriber: Subscriber) -> Iterator[Daemon]:
     cameras = f"  a: {{source: {photos}, fps: 2, image: true, {PRESENCE}}}\n  b-2: {{source: {photos}, fps: 1}}"
-    with Daemon(tmp_path, broker.port, cameras) as running:
+    daemon = Daemon(tmp_path, broker.port, cameras)
+    log_in(daemon, tmp_path)
+    with daemon as running:
         wait_for_labels(subscriber, 60)
         yield running
 
@@ -65,7 +84,7 @@ def house(tmp_path: Path, broker: Mosquitto, photos: Path, subscriber: Subscribe
 @pytest.fixture
 def home(tmp_path: Path, broker: Mosquitto, house: Daemon) -> Iterator[HomeAssistant]:
     assert house.process.poll() is None
-    with HomeAssistant(tmp_path, broker.port) as running:
+    with HomeAssistant(tmp_path, broker.port, HOUSE) as running:
         running.start()
         running.until(lambda states: set(states) == set(ENTITIES))
         yield running

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, Literal
 
 import pytest
 from support.models import write_package
@@ -251,3 +252,48 @@ def test_root_does_not_write_into_the_daemons_folder(tmp_path: Path) -> None:
     with pytest.raises(PermissionDeniedError, match=r"run this as that user \(sudo -u \S+ edged models"):
         put_again(Store(state), path)
     assert not list(state.iterdir())
+
+
+@pytest.mark.parametrize("state", ["probation", "rolled_back"])
+def test_start_passes_over_what_is_not_good_wherever_the_links_lead(
+    store: Store, tmp_path: Path, state: Literal["probation", "rolled_back"]
+) -> None:
+    good, bad = put(store, tmp_path, "1.0.0"), put(store, tmp_path, "2.0.0")
+    use(store, good)
+    use(store, bad)
+    with changing(store) as change:
+        change.record(bad.digest, replace(bad.record, state=state))
+    assert (choose(store, "base"), choose(store, "tiny")) == (good, good), "the choice is not good"
+    lead(store, "active", bad.digest)
+    lead(store, "previous", bad.digest)
+    assert choose(store, "base") == good, "there is a good one of its name"
+    assert choose(store, "base", {f"sha256:{good.digest}"}) is None, "which is refused"
+    assert choose(store, "base", but=good) is None
+    assert choose(store, "absent") is None
+    lead(store, "active", "damaged")
+    assert (choose(store, "base"), choose(store, "tiny")) == (None, good), "nor is the choice before"
+
+
+def lead(store: Store, link: str, target: str) -> None:
+    (store.folder / link).unlink(missing_ok=True)
+    (store.folder / link).symlink_to(target)
+
+
+def test_rollback_leads_past_what_was_not_good(store: Store, tmp_path: Path) -> None:
+    good, doubtful, new = (put(store, tmp_path, version) for version in ("1.0.0", "2.0.0", "3.0.0"))
+    use(store, good)
+    use(store, doubtful)
+    with changing(store) as change:
+        change.record(doubtful.digest, replace(doubtful.record, state="probation"))
+        change.use(new)
+        assert store.previous() == good
+        assert change.rollback() == good
+
+
+def test_base_that_was_chosen_is_begun_with_and_a_lost_choice_is_not_that(store: Store, tmp_path: Path) -> None:
+    before = put(store, tmp_path, "1.0.0")
+    use(store, before)
+    use(store, None)
+    assert (store.previous(), choose(store, "base")) == (before, None)
+    lead(store, "active", "damaged")
+    assert choose(store, "base") == before

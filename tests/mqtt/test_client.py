@@ -67,7 +67,7 @@ def test_the_last_will_says_offline_when_the_process_is_killed(tmp_path: Path, p
         with subprocess.Popen(command, env=environment) as child:
             subscriber.wait_for(lambda each: each == Received(STATUS, b"online", retained=False), timeout=10)
             child.send_signal(signal.SIGKILL)
-        subscriber.wait_for(lambda each: each.payload == b"offline")
+        subscriber.wait_for(lambda each: each.payload == b"offline", 10)
         with Subscriber(broker.port) as late:
             late.wait_for(lambda each: each == Received(STATUS, b"offline", retained=True))
 
@@ -177,7 +177,7 @@ def test_a_fault_of_our_own_ends_run_instead_of_a_thread(tmp_path: Path) -> None
         asyncio.run(scenario(broker.port))
         # The connection was let go without DISCONNECT, as for any death: the last will speaks.
         with Subscriber(broker.port) as subscriber:
-            until(lambda: subscriber.on(STATUS)[-1:] == [b"offline"])
+            until(lambda: subscriber.on(STATUS)[-1:] == [b"offline"], 10)
 
 
 def test_stop_is_quick_in_every_state(tmp_path: Path) -> None:

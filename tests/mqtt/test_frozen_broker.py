@@ -106,7 +106,7 @@ def test_stopping_with_a_frozen_broker_takes_two_seconds_and_the_last_will_speak
         assert time.monotonic() - began < 2
         broker.thaw()
         with Subscriber(broker.port) as late:
-            await soon(lambda: late.on(STATUS)[-1:] == [b"offline"])
+            await soon(lambda: late.on(STATUS)[-1:] == [b"offline"], 10)
 
     with Mosquitto(tmp_path) as broker:
         asyncio.run(scenario(broker))

@@ -70,7 +70,7 @@ def test_a_topic_that_the_broker_does_not_allow_is_said_once(tmp_path: Path, cap
     with Mosquitto(tmp_path, lines=["allow_anonymous true", f"acl_file {acl}"]) as broker:
         asyncio.run(scenario(broker.port))
     assert [each for each in caplog.messages if "not take" in each] == [
-        "mqtt: the broker does not take edged/porch-pi/health: Not authorized"
+        "mqtt: the broker does not take edged/porch-pi/health: Not authorized; its ACL has to allow that"
     ]
 
 
@@ -91,6 +91,59 @@ def test_another_device_with_our_name_is_recognised_and_not_fought(
     said = [each for each in caplog.messages if "give one of the two devices another `device:` name" in each]
     assert 1 <= len(said) <= 2, "one for each of the two"
     assert "the id edged-porch-pi" in said[0]
+
+
+def test_a_broker_that_says_that_the_session_was_taken_over_is_believed_at_once(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    connections: list[bytes] = []
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        connections.append(await reader.read(1000))
+        writer.write(b"\x20\x03\x00\x00\x00")  # CONNACK
+        await writer.drain()
+        await asyncio.sleep(0.2)
+        writer.write(b"\xe0\x02\x8e\x00")  # DISCONNECT, as MQTT 5 has it and mosquitto 2.0.11 does not send it
+        await writer.drain()
+        writer.close()
+
+    async def scenario() -> None:
+        server = await asyncio.start_server(answer, HOST, 0)
+        async with server, running(make_client(server.sockets[0].getsockname()[1], protocol="5")) as client:
+            await soon(lambda: "another client uses the id edged-porch-pi" in str(client.state().reason))
+            await asyncio.sleep(3)
+            assert len(connections) == 1, "the other one is left in peace"
+
+    asyncio.run(scenario())
+    assert len(caplog.messages) == 1
+
+
+def test_a_node_that_hangs_is_left_for_the_next(tmp_path: Path) -> None:
+    async def scenario(first: Mosquitto, second: Mosquitto) -> None:
+        servers = [f"{HOST}:{first.port}", f"{HOST}:{second.port}"]
+        async with running(make_client(1883, servers=servers, keepalive=1.0)) as client:
+            await soon(lambda: client.state().connected)
+            first.freeze()
+            await soon(lambda: client.state().reconnects == 1, timeout=5)  # the first would take connections still
+            with Subscriber(second.port) as subscriber:
+                await soon(lambda: subscriber.on("edged/porch-pi/status") == [b"online"])
+
+    with Mosquitto(tmp_path) as first, Mosquitto(tmp_path) as second:
+        asyncio.run(scenario(first, second))
+
+
+def test_a_node_that_takes_the_connection_and_keeps_silent_is_passed_over(tmp_path: Path) -> None:
+    async def scenario(first: Mosquitto, second: Mosquitto, third: Mosquitto) -> None:
+        servers = [f"{HOST}:{each.port}" for each in (first, second, third)]
+        async with running(make_client(1883, servers=servers)) as client:
+            await soon(lambda: client.state().connected)
+            second.freeze()
+            first.kill()
+            await soon(lambda: client.state().reconnects == 1, timeout=8)  # 5 s, and not once more for MQTT 3.1.1
+            assert client.state().protocol == "5"
+
+    with Mosquitto(tmp_path) as first, Mosquitto(tmp_path) as second, Mosquitto(tmp_path) as third:
+        asyncio.run(scenario(first, second, third))
 
 
 def test_the_next_address_of_a_cluster_is_tried_at_once(tmp_path: Path) -> None:

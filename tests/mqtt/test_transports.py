@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
+import contextlib
 import socket
-import subprocess
+import ssl
 import threading
 import time
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import pytest
+from support.certificates import DAY, Authority
 from support.mosquitto import HOST, Mosquitto, free_port, make_client, running, soon, until
+
+from edged.mqtt.ending import by_the_clock
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,26 +28,22 @@ dropped_socket = pytest.mark.filterwarnings(
 
 @pytest.fixture(scope="module")
 def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An authority, a broker's certificate for 127.0.0.1, a device's, and another authority that signed neither."""
-    if shutil.which("openssl") is None:
-        pytest.skip("openssl is not installed (apt install openssl)")
+    """An authority, a broker's certificate for 127.0.0.1, a device's, and another authority that signed neither.
+
+    Two more of the broker's: one whose days are over, and one whose days are still to come.
+    """
     folder = tmp_path_factory.mktemp("certificates")
-
-    def openssl(command: str) -> None:
-        subprocess.run(["openssl", *command.split()], cwd=folder, check=True, capture_output=True)  # noqa: S607
-
-    for name in ("ca", "other"):
-        openssl(f"req -x509 -newkey rsa:2048 -nodes -keyout {name}.key -out {name}.crt -days 2 -subj /CN={name}")
-    (folder / "extensions").write_text(f"subjectAltName=IP:{HOST}\n")
-    for name in ("broker", "device"):
-        openssl(f"req -newkey rsa:2048 -nodes -keyout {name}.key -out {name}.csr -subj /CN={name}")
-        signer = "-CA ca.crt -CAkey ca.key -CAcreateserial -days 2 -extfile extensions"
-        openssl(f"x509 -req -in {name}.csr -out {name}.crt {signer}")
+    Authority(folder, "other").sign("stranger")
+    authority = Authority(folder)
+    authority.sign("broker", HOST)
+    authority.sign("device")
+    authority.sign("expired", HOST, begins=-3 * DAY, ends=-2 * DAY)
+    authority.sign("early", HOST, begins=2 * DAY, ends=3 * DAY)
     return folder
 
 
-def tls_lines(certificates: Path) -> list[str]:
-    names = {"cafile": "ca.crt", "certfile": "broker.crt", "keyfile": "broker.key"}
+def tls_lines(certificates: Path, broker: str = "broker") -> list[str]:
+    names = {"cafile": "ca.crt", "certfile": f"{broker}.crt", "keyfile": f"{broker}.key"}
     return ["allow_anonymous true", *(f"{option} {certificates / name}" for option, name in names.items())]
 
 
@@ -94,6 +94,85 @@ def test_a_certificate_for_another_name_is_said(tmp_path: Path, certificates: Pa
     with Mosquitto(tmp_path, lines=tls_lines(certificates)) as broker:
         reason = asyncio.run(the_reason(broker.port, host="localhost", tls={"ca": certificates / "ca.crt"}))
     assert "Hostname mismatch" in reason
+
+
+@dropped_socket
+@pytest.mark.parametrize(("broker", "what"), [("expired", "has expired"), ("early", "is not yet valid")])
+def test_dates_that_do_not_fit_are_said_with_what_the_clock_says(
+    tmp_path: Path, certificates: Path, caplog: pytest.LogCaptureFixture, broker: str, what: str
+) -> None:
+    with Mosquitto(tmp_path, lines=tls_lines(certificates, broker)) as running_broker:
+        reason = asyncio.run(the_reason(running_broker.port, tls={"ca": certificates / "ca.crt"}))
+    assert (
+        f"certificate {what}; this machine's clock says {datetime.now(UTC):%Y-%m-%d}: if it is wrong, set it" in reason
+    )
+    assert len(caplog.messages) == 1, "said once"
+
+
+def test_a_clock_that_is_not_set_is_named() -> None:
+    said = by_the_clock(datetime(1970, 1, 1, 1, tzinfo=UTC))
+    assert "clock says 1970-01-01" in said
+    assert "it is not set" in said
+
+
+@dropped_socket
+@pytest.mark.parametrize("given", ["none", "stranger"])
+def test_a_device_whose_certificate_the_broker_does_not_take_is_told(
+    tmp_path: Path, certificates: Path, given: str
+) -> None:
+    tls = {"ca": certificates / "ca.crt"}
+    if given != "none":
+        tls |= {"cert": certificates / f"{given}.crt", "key": certificates / f"{given}.key"}
+    with Mosquitto(tmp_path, lines=[*tls_lines(certificates), "require_certificate true"]) as broker:
+        reason = asyncio.run(the_reason(broker.port, tls=tls))
+    assert "the broker wants a certificate of this device that it trusts (tls.cert and tls.key): " in reason
+
+
+def test_renewed_certificates_are_taken_up_without_a_restart(tmp_path: Path) -> None:
+    async def scenario(broker: Mosquitto, tls: dict[str, Path]) -> None:
+        async with running(make_client(broker.port, tls=tls)) as client:
+            await soon(lambda: client.state().connected)
+            broker.kill()
+            renewed = Authority(tmp_path)
+            renewed.sign("broker", HOST)
+            renewed.sign("device")
+            broker.start()
+            await soon(lambda: client.state().connected and client.state().reconnects == 1, timeout=9)
+
+    authority = Authority(tmp_path)
+    authority.sign("broker", HOST)
+    authority.sign("device")
+    files = {"ca": tmp_path / "ca.crt", "cert": tmp_path / "device.crt", "key": tmp_path / "device.key"}
+    with Mosquitto(tmp_path, lines=[*tls_lines(tmp_path), "require_certificate true"]) as broker:
+        asyncio.run(scenario(broker, files))
+
+
+def test_the_systems_authorities_are_trusted_where_none_is_named(
+    tmp_path: Path, certificates: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificates / "ca.crt"))  # OpenSSL's own way to name the system's
+    with Mosquitto(tmp_path, lines=tls_lines(certificates)) as broker:
+        asyncio.run(labels_go_out(broker.port, tls={}))
+
+
+@dropped_socket
+def test_the_brokers_name_is_sent_so_that_one_address_may_serve_many(certificates: Path) -> None:
+    names: list[str] = []
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificates / "broker.crt", certificates / "broker.key")
+    context.sni_callback = lambda _socket, name, _context: names.append(name)
+
+    def serve(listening: socket.socket) -> None:
+        with contextlib.suppress(OSError), listening.accept()[0] as plain:
+            context.wrap_socket(plain, server_side=True).close()
+
+    with socket.create_server((HOST, 0)) as listening:
+        thread = threading.Thread(target=serve, args=(listening,))
+        thread.start()
+        settings = {"host": "localhost", "tls": {"ca": certificates / "ca.crt"}}
+        asyncio.run(the_reason(listening.getsockname()[1], **settings))
+        thread.join(5)
+    assert names == ["localhost"]
 
 
 @dropped_socket

@@ -31,7 +31,7 @@ class Daemon:
         self.config = folder / "edged.yaml"
         self.config.write_text(
             f"device: test\nmqtt: {{host: 127.0.0.1, port: {port}}}\nstate: {folder}/state\n"
-            f"inference: {{threads: 1, deadline: 1s}}\n{more}\ncameras:\n{cameras}",
+            f"inference: {{threads: 1, deadline: 1s}}\n{'' if 'web:' in more else 'web: {listen: null}'}\n{more}\ncameras:\n{cameras}",
             "utf-8",
         )
         self.arguments = arguments

@@ -34,11 +34,12 @@ def interpreter() -> str:
 class HomeAssistant:
     """What it is told and shows; everything that it keeps outlives `stop`."""
 
-    def __init__(self, folder: Path, port: int) -> None:
+    def __init__(self, folder: Path, port: int, login: tuple[str, str]) -> None:
         self._python = interpreter()
         self._folder = folder / "home-assistant"
         self._folder.mkdir()
         self._port = port
+        self._login = login
         self._process: subprocess.Popen[bytes] | None = None
         self._earlier: list[str] = []  # said in earlier lives
         self._lines: list[str] = []
@@ -54,7 +55,7 @@ class HomeAssistant:
 
     def start(self) -> None:
         """Start it, and wait until it is up."""
-        arguments = [self._python, str(LIFE), str(self._folder), str(self._port), str(free_port())]
+        arguments = [self._python, str(LIFE), str(self._folder), str(self._port), str(free_port()), *self._login]
         with (self._folder / "stderr").open("ab") as log:
             self._process = subprocess.Popen(arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log)
         self._ask({"do": "look"}, START_S)

@@ -3,7 +3,7 @@
 Reads a JSON object a line, and answers each with one on standard output:
 {"do": "look"} gives entities, states, devices and what was logged so far; {"do": "call", "service": "switch.turn_on",
 "data": {…}} calls a service; {"do": "image", "entity": …} fetches one through Home Assistant's own proxy. Ends with its
-standard input. Usage: home_assistant_life.py FOLDER MQTT-PORT HTTP-PORT
+standard input. Usage: home_assistant_life.py FOLDER MQTT-PORT HTTP-PORT USER PASSWORD
 """
 
 from __future__ import annotations
@@ -41,10 +41,11 @@ class Said(logging.Handler):
 class Life:
     """Home Assistant at work."""
 
-    def __init__(self, folder: Path, broker: int, http: int, said: Said) -> None:
+    def __init__(self, folder: Path, broker: int, http: int, login: tuple[str, str], said: Said) -> None:
         self._folder = folder
         self._broker = broker
         self._http = http
+        self._user, self._password = login
         self._said = said
         self._hass = core.HomeAssistant(str(folder))
 
@@ -113,7 +114,12 @@ class Life:
         return config_entries.ConfigEntry(
             domain=mqtt.DOMAIN,
             title="test",
-            data={"broker": "127.0.0.1", "port": self._broker},
+            data={
+                "broker": "127.0.0.1",
+                "port": self._broker,
+                "username": self._user,
+                "password": self._password,
+            },
             options={"discovery": True, "discovery_prefix": "homeassistant"},
             source=config_entries.SOURCE_USER,
             unique_id=None,
@@ -128,7 +134,7 @@ async def live() -> None:
     """Until standard input ends."""
     said = Said()
     logging.getLogger().addHandler(said)
-    life = Life(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]), said)
+    life = Life(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]), (sys.argv[4], sys.argv[5]), said)
     await life.start()
     lines: asyncio.StreamReader = asyncio.StreamReader()
     await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(lines), sys.stdin)

@@ -31,6 +31,11 @@ HOST = "127.0.0.1"
 ANYBODY = ("allow_anonymous true",)
 
 
+def keeps(folder: Path) -> list[str]:
+    """Lines with which it keeps sessions and what is retained through a SIGKILL, but for the last second."""
+    return [*ANYBODY, "persistence true", "autosave_interval 1", f"persistence_location {folder}/"]
+
+
 def free_port() -> int:
     """A port that nobody listens on now."""
     with socket.create_server((HOST, 0)) as server:
@@ -72,19 +77,36 @@ async def running(client: MqttClient) -> AsyncIterator[MqttClient]:
 
 
 class Mosquitto:
-    """The broker, on loopback. Without persistence: a restart loses what was retained."""
+    """The broker, on loopback. Without persistence: a restart loses what was retained.
 
-    def __init__(self, folder: Path, *, port: int | None = None, lines: Sequence[str] = ANYBODY) -> None:
+    Args:
+        folder: for its configuration and its log.
+        port: any free one where none is given.
+        lines: of its configuration.
+        host: where it listens.
+        within: a command that runs it, such as `ip netns exec …`.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        port: int | None = None,
+        lines: Sequence[str] = ANYBODY,
+        host: str = HOST,
+        within: Sequence[str] = (),
+    ) -> None:
         program = shutil.which("mosquitto", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
         if program is None:
             pytest.skip("mosquitto is not installed (apt install mosquitto)")
         self.port = port or free_port()
+        self.host = host
         self._log_file = folder / f"mosquitto-{self.port}.log"
         configuration = folder / f"mosquitto-{self.port}.conf"
         # Started as root it would change to a user who cannot read the test's files.
-        text = [f"user {getpass.getuser()}", f"listener {self.port} {HOST}", "log_type all", *lines]
+        text = [f"user {getpass.getuser()}", f"listener {self.port} {host}", "log_type all", *lines]
         configuration.write_text("\n".join([*text, ""]))
-        self._command = [program, "-c", str(configuration)]
+        self._command = [*within, program, "-c", str(configuration)]
         self._process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:
@@ -122,6 +144,10 @@ class Mosquitto:
         """SIGSTOP: the kernel still takes connections and bytes, and nobody reads them."""
         self._signal(signal.SIGSTOP)
 
+    def reload(self) -> None:
+        """SIGHUP: it reads passwords and access lists anew."""
+        self._signal(signal.SIGHUP)
+
     def thaw(self) -> None:
         """SIGCONT."""
         self._signal(signal.SIGCONT)
@@ -141,7 +167,7 @@ class Mosquitto:
     def _listens(self) -> bool:
         assert self._process is not None
         assert self._process.poll() is None, f"mosquitto ended:\n{self.log}"
-        with contextlib.suppress(OSError), socket.create_connection((HOST, self.port), timeout=1):
+        with contextlib.suppress(OSError), socket.create_connection((self.host, self.port), timeout=1):
             return True
         return False
 
@@ -156,13 +182,24 @@ class Received:
 
 
 class Subscriber:
-    """An MQTT 3.1.1 client that keeps everything it gets. It reconnects, so it outlives a broker's restart."""
+    """An MQTT 3.1.1 client that keeps everything it gets. It reconnects, so it outlives a broker's restart.
 
-    def __init__(self, port: int, topic: str = "edged/#") -> None:
+    Args:
+        port: of the broker.
+        topic: or a filter.
+        session: a name under which the broker keeps what comes while it is away.
+        login: user and password.
+    """
+
+    def __init__(
+        self, port: int, topic: str = "edged/#", *, session: str = "", login: tuple[str, str] | None = None
+    ) -> None:
         self.received: list[Received] = []
         self._topic = topic
         self._subscribed = threading.Event()
-        self._client = Client(CallbackAPIVersion.VERSION2)
+        self._client = Client(CallbackAPIVersion.VERSION2, client_id=session, clean_session=not session)
+        if login is not None:
+            self._client.username_pw_set(*login)
         self._client.reconnect_delay_set(1, 1)
         self._client.on_connect = self._on_connect
         self._client.on_subscribe = lambda *_: self._subscribed.set()

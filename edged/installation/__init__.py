@@ -1,0 +1,1 @@
+"""edged as a system's service: `edged install` and `edged uninstall`, on this machine or in an image of one."""

@@ -1,0 +1,89 @@
+"""One daemon a state folder: a second one would send its events twice and change its models behind its back."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import logging
+import os
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from edged.errors import ConfigError
+from edged.text import printable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+LOCK: Final = "daemon.lock"
+PATIENCE_SECONDS: Final = 1.0
+"""For one that was just killed: its memory is given back before its locks are."""
+_PAUSE: Final = 0.05
+_MOST_WORDS: Final = 200
+
+log = logging.getLogger(__name__)
+
+
+@contextlib.contextmanager
+def one_daemon(state: Path) -> Iterator[None]:
+    """Within, no other process gets in here for the same folder. The kernel lets go when this one dies, however.
+
+    A folder that cannot be written is none to be held: the daemon labels all the same.
+
+    Raises:
+        ConfigError: another process holds it; says which.
+    """
+    lock = _open(state / LOCK)
+    if lock is None:
+        yield
+        return
+    try:
+        _take(lock, state)
+        with contextlib.suppress(OSError):  # a full disk, or another user's file
+            os.ftruncate(lock, 0)
+            os.pwrite(lock, f"{os.getpid()}\n".encode(), 0)
+        yield
+    finally:
+        os.close(lock)
+
+
+def _open(path: Path) -> int | None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK, 0o644)
+    except OSError as error:
+        log.debug("%s: %s", path, error)
+    try:
+        return os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except OSError:
+        return None
+
+
+def _take(lock: int, state: Path) -> None:
+    until = time.monotonic() + PATIENCE_SECONDS
+    while True:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() > until:
+                raise ConfigError(
+                    f"state: {state}: is in use by {_holder(lock)}; one daemon a state folder:"
+                    " end that one, or give this one another folder (state: …)"
+                ) from None
+            time.sleep(_PAUSE)
+        except OSError as error:  # a network's file system without locks
+            log.debug("%s: cannot be locked: %s", state, error)
+            return
+        else:
+            return
+
+
+def _holder(lock: int) -> str:
+    """The process in words, as far as it can be known."""
+    try:
+        number = int(os.pread(lock, 20, 0))
+        words = Path(f"/proc/{number}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace").strip()
+    except (OSError, ValueError):
+        return "another edged"
+    return f"process {number} ({printable(words[:_MOST_WORDS])})"

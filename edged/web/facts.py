@@ -1,0 +1,133 @@
+"""The same words and figures twice: in the page as the server writes it, and in what it is told later. Pure."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+from edged.mqtt.messages import timestamp
+from edged.web.condition import camera_row, findings, rows
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from datetime import datetime
+
+    from edged.mqtt.event_messages import Event
+    from edged.mqtt.model_messages import ModelStatus, UpdateStatus
+    from edged.web.condition import Row
+    from edged.web.desk import Installed, Report
+    from edged.web.history import Key, Span
+
+
+def condition(report: Report, *, registry: bool) -> tuple[list[Row], list[Row], dict[str, Row]]:
+    """The device's rows, what is not well, and a row for each camera."""
+    found = rows(report.health, report.mqtt, registry=registry)
+    cameras = {name: camera_row(name, camera) for name, camera in report.health.cameras.items()}
+    return found, findings(report.health, found), cameras
+
+
+def condition_json(report: Report, *, registry: bool) -> str:
+    """What a page that is open is told of it."""
+    found, unwell, cameras = condition(report, registry=registry)
+    settings = {camera.name: json.loads(camera.settings) for camera in report.cameras}
+    return to_json(
+        {
+            "rows": [asdict(row) for row in found],
+            "findings": [asdict(row) for row in unwell],
+            "cameras": {name: asdict(row) for name, row in cameras.items()},
+            "settings": settings,
+        }
+    )
+
+
+def event_fields(event: Event) -> dict[str, object]:
+    """An event, as on its topic, without what only the outbox knows."""
+    return {
+        "event_type": str(event.event_type),
+        "camera": event.camera,
+        "label": event.label,
+        "confidence": round(event.confidence, 4),
+        "time": timestamp(event.time),
+    }
+
+
+def presence_fields(spans: Mapping[Key, Sequence[Span]], since: datetime, now: datetime) -> dict[str, object]:
+    """What was present from `since` to `now`."""
+    return {
+        "since": timestamp(since),
+        "now": timestamp(now),
+        "labels": [
+            {
+                "camera": camera,
+                "label": label,
+                "present": each[-1].end is None,
+                "spans": [{"start": timestamp(s.start), "end": s.end and timestamp(s.end)} for s in each],
+            }
+            for (camera, label), each in spans.items()
+        ],
+    }
+
+
+def model_json(model: ModelStatus, update: UpdateStatus, installed: Sequence[Installed]) -> str:
+    """What a page that is open is told of the model: its lines, and which buttons make sense."""
+    return to_json(
+        {"lines": model_lines(model), "offer": offer_line(model, update), **progress(model, update)}
+        | {
+            "back": model.previous is not None,
+            "models": [[value, text] for value, text in choices(installed)],
+            "error": model.last_error,
+        }
+    )
+
+
+def model_lines(model: ModelStatus) -> list[tuple[str, str]]:
+    """Names and values."""
+    present = model.present
+    state = {
+        "good": "does well",
+        "probation": "on probation",
+        "downloading": "downloading another one",
+        "proving": "proving another one",
+        "rolled_back": "the one tried last was taken back",
+    }[model.state]
+    lines = [
+        ("Labels now", "none yet" if present is None else f"{present.name} {present.version}"),
+        ("Since", model.since or "not yet"),
+        ("State", state),
+        ("Before it", "nothing" if model.previous is None else f"{model.previous.name} {model.previous.version}"),
+    ]
+    if present is not None:
+        lines.append(("Digest", present.digest[:19] + "…"))
+    return lines
+
+
+def offer_line(model: ModelStatus, update: UpdateStatus) -> str:
+    """What is offered, in words; empty where nothing is."""
+    candidate = model.candidate
+    if candidate is None or candidate == model.present:
+        return ""
+    notes = f": {update.release_summary}" if update.release_summary else ""
+    return f"{candidate.name} {candidate.version} is offered{notes}"
+
+
+def progress(model: ModelStatus, update: UpdateStatus) -> dict[str, object]:
+    """How far an update is, in percent; None where none is on its way."""
+    return {"percentage": update.percentage if update.in_progress else None, "phase": model.state}
+
+
+def choices(installed: Sequence[Installed]) -> list[tuple[str, str]]:
+    """What can be chosen: its value, and what it is called."""
+    return [(each.name if each.version is None else f"{each.name}@{each.version}", _choice(each)) for each in installed]
+
+
+def _choice(model: Installed) -> str:
+    if model.version is None:
+        return f"{model.name} (came with edged)"
+    states = {"probation": " (on probation)", "rolled_back": " (taken back)"}
+    return f"{model.name} {model.version}{states.get(model.state or '', '')}"
+
+
+def to_json(value: object) -> str:
+    """One line. A lone surrogate, which has no UTF-8, becomes a question mark when it is encoded."""
+    return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))

@@ -1,0 +1,204 @@
+"""From the daemon's threads to whoever looks on: the newest result of each camera, and what happened, without waiting.
+
+With nobody looking a result costs the pipeline a few assignments; with any number of viewers one wake-up of the page's
+thread, and none at all while an earlier one is still to be served.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import threading
+import time
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Final
+
+from edged.errors import BadImageError, UnavailableError
+from edged.mqtt.messages import label_payload
+from edged.mqtt.model_messages import ModelStatus, UpdateStatus
+from edged.web.durations import Durations
+from edged.web.history import History
+from edged.web.pictures import Jpeg, Pictures
+from edged.web.viewers import Viewers
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from edged.camera.frame import Frame
+    from edged.camera.geometry import Size
+    from edged.labeling.label import Result
+    from edged.mqtt.event_messages import Event
+
+LEAST_PAUSE_S: Final = 0.1
+"""Between two results of a camera that viewers are told of: nobody reads faster."""
+PICTURE_PAUSE_S: Final = 0.25
+"""Between two pictures of a camera."""
+MILLI: Final = 1000.0
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A kind of thing that viewers are told of: the picture of this camera, as a bare JPEG."""
+
+    camera: str
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """A kind of thing that viewers are told of: a message of this name, about this camera where it is about one."""
+
+    name: str
+    camera: str = ""
+
+
+@dataclass(slots=True)
+class _Camera:
+    """What is known of a camera. The pipeline's thread replaces `newest`; the rest is the page's."""
+
+    newest: tuple[Result, Frame]
+    told: int = 0  # the number of the frame that viewers know the labels of
+    told_at: float = 0.0
+    pictured_at: float = 0.0
+    picture: asyncio.Task[None] | None = None
+
+
+class Live:
+    """See the module. `start` and everything below it is for the page's thread, what is above it for any."""
+
+    def __init__(self) -> None:
+        self.history = History()
+        self.viewers = Viewers()
+        self.pictures = Pictures()
+        self.latency = Durations()
+        self.inference = Durations()
+        self.model = ModelStatus()
+        self.update = UpdateStatus()
+        self._cameras: dict[str, _Camera] = {}
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._due: set[str] = set()
+        self._due_lock = threading.Lock()
+
+    def offer(self, result: Result, frame: Frame) -> None:
+        """A frame has been labelled. In the pipeline's thread."""
+        name = result.camera
+        self.latency.observe(name, result.timing.total / MILLI)
+        self.inference.observe(name, result.timing.inference / MILLI)
+        known = self._cameras.get(name)
+        if known is None:
+            self._cameras[name] = _Camera((result, frame))
+        else:
+            known.newest = (result, frame)
+        if len(self.viewers):
+            with self._due_lock:
+                if name in self._due:
+                    return
+                self._due.add(name)
+            self._call(partial(self._spread, name))
+
+    def happened(self, events: Sequence[Event]) -> None:
+        """Events have been written."""
+        self.history.happened(events)
+        self._call(partial(self.on_events, events))
+
+    def models(self, model: ModelStatus, update: UpdateStatus) -> None:
+        """What there is to say of the model."""
+        self.model, self.update = model, update
+        self._call(lambda: self.on_model())  # noqa: PLW0108  it may be set later
+
+    def start(self, on_events: Callable[[Sequence[Event]], None], on_model: Callable[[], None]) -> None:
+        """The page's loop runs; it hears of events and of the model."""
+        self.on_events, self.on_model = on_events, on_model
+        self._loop = asyncio.get_running_loop()
+
+    def stop(self) -> None:
+        """Nobody looks any more."""
+        self._loop = None
+        self.viewers.close()
+        self.pictures.close()
+
+    def keep(self, cameras: set[str]) -> None:
+        """There are these cameras and no others."""
+        gone = self._cameras.keys() - cameras
+        for name in gone:
+            self._cameras.pop(name, None)
+        self.pictures.forget(set(gone))
+
+    def result(self, camera: str) -> Result | None:
+        """The last one."""
+        known = self._cameras.get(camera)
+        return None if known is None else known.newest[0]
+
+    def seen(self) -> dict[str, tuple[Result, Size]]:
+        """The last result of each camera, and the size of its picture."""
+        found = {}
+        for name, known in list(self._cameras.items()):
+            result, frame = known.newest
+            with contextlib.suppress(BadImageError):  # a damaged file has no size
+                found[name] = result, frame.picture.size
+        return found
+
+    async def jpeg(self, camera: str) -> Jpeg:
+        """The picture that the last result is about.
+
+        Raises:
+            UnavailableError: there is none yet.
+            BadImageError: it is damaged.
+        """
+        known = self._cameras.get(camera)
+        if known is None:
+            raise UnavailableError(f"camera {camera} has given no picture yet")
+        return await self.pictures.of(camera, known.newest[1])
+
+    def show(self, camera: str) -> None:
+        """Somebody new looks on: the picture that there is, at once."""
+        known = self._cameras.get(camera)
+        if known is not None and known.picture is None:
+            known.picture = asyncio.ensure_future(self._picture(camera, known))
+
+    def _call(self, what: Callable[[], None]) -> None:
+        loop = self._loop
+        if loop is not None:
+            with contextlib.suppress(RuntimeError):  # it has ended just now
+                loop.call_soon_threadsafe(what)
+
+    def _spread(self, name: str) -> None:
+        """Tell viewers the newest labels of a camera, and have its picture made where somebody wants it."""
+        known = self._cameras.get(name)
+        now = time.monotonic()
+        if known is not None and now - known.told_at < LEAST_PAUSE_S and self._loop is not None:
+            self._loop.call_later(known.told_at + LEAST_PAUSE_S - now, self._spread, name)
+            return
+        with self._due_lock:
+            self._due.discard(name)
+        if known is None or not len(self.viewers):
+            return
+        result = known.newest[0]
+        if result.frame != known.told:
+            known.told, known.told_at = result.frame, now
+            self.viewers.tell(Told("labels", name), sse("labels", label_payload(result).decode()))
+        if known.picture is None and now - known.pictured_at >= PICTURE_PAUSE_S and self._wanted(name):
+            known.picture = asyncio.ensure_future(self._picture(name, known))
+
+    async def _picture(self, name: str, known: _Camera) -> None:
+        try:
+            known.pictured_at = time.monotonic()
+            jpeg = await self.pictures.of(name, known.newest[1])
+            self.viewers.tell(Picture(name), jpeg.data)
+            if self.viewers.want(Told("picture", name)):
+                self.viewers.tell(Told("picture", name), sse("picture", f"{name} {jpeg.frame} {jpeg.text}"))
+        except (BadImageError, RuntimeError):  # a frame that cannot be drawn: the next one may be; or all is ending
+            pass
+        finally:
+            known.picture = None
+
+    def _wanted(self, name: str) -> bool:
+        return self.viewers.want(Picture(name)) or self.viewers.want(Told("picture", name))
+
+    on_events: Callable[[Sequence[Event]], None] = staticmethod(lambda _: None)
+    on_model: Callable[[], None] = staticmethod(lambda: None)
+
+
+def sse(event: str, data: str) -> bytes:
+    """A message of a stream of server-sent events. `data` is one line."""
+    return f"event: {event}\ndata: {data}\n\n".encode(errors="replace")

@@ -1,0 +1,105 @@
+"""The page, as the daemon knows it: its port taken first, told of everything that is new, stopped among the last."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import logging
+import socket
+from typing import TYPE_CHECKING, Final
+
+from edged.config.addresses import Server
+from edged.errors import ConfigError, PermissionDeniedError, UnavailableError
+from edged.home_assistant.device import page_address
+from edged.web.desk import Desk
+from edged.web.live import Live
+from edged.web.security import Gate, Names
+from edged.web.server import PageServer
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from edged.camera.frame import Frame
+    from edged.config import Config
+    from edged.labeling.label import Result
+    from edged.mqtt.event_messages import Event
+    from edged.mqtt.model_messages import ModelStatus, UpdateStatus
+    from edged.web.parts import Parts
+
+log = logging.getLogger(__name__)
+
+STOP_S: Final = 1.0
+BACKLOG: Final = 64
+
+
+class Page:
+    """Made, started and stopped on the daemon's event loop; `offer` and `happened` are for any thread, and never wait.
+
+    Raises:
+        UnavailableError, PermissionDeniedError, ConfigError: see `open_page`.
+    """
+
+    def __init__(self, config: Config) -> None:
+        web = config.web
+        assert web.listen is not None  # noqa: S101  `open_page` has looked
+        self._socket = _listen(web.listen)
+        host, port = self._socket.getsockname()[:2]
+        self.url = page_address(web, host) or f"http://{Server(host, port)}/"
+        names = Names.of(web.listen.host, web.hosts, loopback=web.listen.loopback)
+        try:
+            self._gate = Gate(web.token)
+        except ValueError as error:
+            self._socket.close()
+            raise ConfigError(f"web.token_file: {error}") from error
+        self._names = names
+        self._live = Live()
+        self._server: PageServer | None = None
+
+    def offer(self, result: Result, frame: Frame) -> None:
+        """A frame has been labelled."""
+        self._live.offer(result, frame)
+
+    def happened(self, events: Sequence[Event]) -> None:
+        """Events have been written."""
+        self._live.happened(events)
+
+    def models(self, model: ModelStatus, update: UpdateStatus) -> None:
+        """What there is to say of the model."""
+        self._live.models(model, update)
+
+    def start(self, parts: Parts) -> None:
+        """Let people in."""
+        self._server = PageServer(self._socket, Desk(parts), self._live, self._gate, self._names)
+        self._server.start()
+        log.info("page: %s", self.url)
+
+    async def stop(self) -> None:
+        """Close all connections and the port: within a second."""
+        if self._server is None:
+            self._socket.close()
+            return
+        self._server.stop()
+        for _ in range(round(STOP_S / 0.02)):
+            if self._server.ended:
+                return
+            await asyncio.sleep(0.02)
+
+
+def _listen(address: Server) -> socket.socket:
+    family = socket.AF_INET6 if ":" in address.host else socket.AF_UNSPEC
+    try:
+        found = socket.getaddrinfo(address.host, address.port, family, socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        kind, place = found[0][0], found[0][4]
+        return socket.create_server(place[:2], family=kind, backlog=BACKLOG, dualstack_ipv6=place[0] == "::")
+    except PermissionError as error:
+        raise PermissionDeniedError(
+            f"web.listen: cannot listen on {address}: {error.strerror}; ports below 1024 are root's, take another one"
+        ) from error
+    except OSError as error:
+        taken = error.errno == errno.EADDRINUSE
+        cure = (
+            "another program has the port: another edged? (web.listen: another port, or null)"
+            if taken
+            else ("is it an address of this machine? (web.listen)")
+        )
+        raise UnavailableError(f"the page cannot listen on {address}: {error.strerror or error}; {cure}") from error

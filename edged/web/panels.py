@@ -1,0 +1,145 @@
+"""The page's other parts: what is not well, events, the model, how the device is."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from edged.mqtt.event_messages import Happening
+from edged.mqtt.messages import timestamp
+from edged.web.facts import choices, model_lines, offer_line, progress
+from edged.web.markup import Markup, tag
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from edged.mqtt.event_messages import Event
+    from edged.mqtt.model_messages import ModelStatus, UpdateStatus
+    from edged.web.condition import Row
+    from edged.web.desk import Installed
+
+MOST_EVENTS: Final = 30
+
+
+def findings_panel(unwell: Sequence[Row]) -> Markup:
+    """What needs somebody's attention, each with what to do; one quiet line where nothing does."""
+    items = [
+        tag(
+            "li",
+            {"class": row.level},
+            tag("strong", None, row.name),
+            " ",
+            tag("span", None, row.value),
+            tag("p", {"class": "todo"}, row.todo),
+        )
+        for row in unwell
+    ]
+    return tag(
+        "section",
+        {"id": "findings", "class": "findings", "aria-label": "What needs attention", "aria-live": "polite"},
+        tag("p", {"class": "well", "hidden": bool(items)}, "All is well"),
+        tag("ul", {"hidden": not items}, *items),
+    )
+
+
+def events_panel(events: Sequence[Event], *, watches: bool) -> Markup:
+    """What happened, the newest first."""
+    items = [_event(event) for event in events[:MOST_EVENTS]]
+    empty = "Nothing has appeared since edged was started." if watches else "Events come from labels that are watched."
+    return tag(
+        "section",
+        {"id": "events", "class": "panel", "aria-labelledby": "events-title"},
+        tag("h2", {"id": "events-title"}, "Events"),
+        tag("p", {"class": "empty", "hidden": bool(items)}, empty),
+        tag("ol", {"class": "events", "hidden": not items, "tabindex": "0", "aria-labelledby": "events-title"}, *items),
+    )
+
+
+def _event(event: Event) -> Markup:
+    came = event.event_type is Happening.APPEARED
+    return tag(
+        "li",
+        {"class": "came" if came else "went"},
+        tag("time", {"datetime": timestamp(event.time)}, f"{event.time.astimezone():%H:%M:%S}"),
+        tag("span", {"class": "text"}, tag("b", None, event.label), " ", "appeared" if came else "disappeared"),
+        tag("small", None, event.camera),
+    )
+
+
+def model_panel(  # noqa: PLR0913  all that there is to say of it
+    model: ModelStatus,
+    update: UpdateStatus,
+    installed: Sequence[Installed],
+    proof: str,
+    *,
+    inference: Row,
+    registry: bool,
+) -> Markup:
+    """What labels, what is offered, and the buttons. `inference`: where it runs."""
+    lines = [_line(name, value) for name, value in model_lines(model)]
+    lines.insert(1, _line("Runs on", inference.value, key=inference.key, level=inference.level))
+    offer, far = offer_line(model, update), progress(model, update)["percentage"]
+    at = None if not isinstance(far, int) else far
+    options = [tag("option", {"value": value}, text) for value, text in choices(installed)]
+    buttons = [
+        _button(proof, "update", "Look for an update" if not offer else "Update now", primary=bool(offer))
+        if registry
+        else None,
+        _button(proof, "rollback", "Roll back", disabled=model.previous is None),
+    ]
+    return tag(
+        "section",
+        {"id": "model", "class": "panel", "aria-labelledby": "model-title"},
+        tag("h2", {"id": "model-title"}, "Model"),
+        tag("dl", None, *lines),
+        tag("p", {"class": "error", "hidden": model.last_error is None}, model.last_error or ""),
+        tag("p", {"class": "offer", "hidden": not offer}, offer),
+        tag("progress", {"max": 100, "value": at, "hidden": at is None, "aria-label": "Update"}),
+        tag("div", {"class": "buttons"}, *buttons),
+        tag(
+            "form",
+            {"method": "post", "action": "do", "class": "use", "data-action": "use"},
+            *_hidden(proof, "use"),
+            tag("label", {"for": "use"}, "Another model on this device"),
+            tag("select", {"id": "use", "name": "model"}, *options),
+            tag("button", None, "Use"),
+        ),
+    )
+
+
+def condition_panel(rows: Sequence[Row], proof: str) -> Markup:
+    """How the device is."""
+    lines = [_line(row.name, row.value, key=row.key, level=row.level) for row in rows]
+    restart = tag(
+        "form",
+        {"method": "post", "action": "do", "data-action": "restart"},
+        tag("input", {"type": "hidden", "name": "proof", "value": proof}),
+        tag("input", {"type": "hidden", "name": "what", "value": "inference"}),
+        tag("button", {"class": "quiet"}, "Restart inference"),
+    )
+    return tag(
+        "section",
+        {"id": "condition", "class": "panel", "aria-labelledby": "condition-title"},
+        tag("h2", {"id": "condition-title"}, "Health"),
+        tag("dl", None, *lines),
+        restart,
+    )
+
+
+def _line(name: str, value: str, *, key: str | None = None, level: str = "ok") -> Markup:
+    """A name and a value."""
+    classes = level if level != "ok" else None
+    return tag("div", {"data-key": key or name, "class": classes}, tag("dt", None, name), tag("dd", None, value))
+
+
+def _button(proof: str, action: str, text: str, *, primary: bool = False, disabled: bool = False) -> Markup:
+    return tag(
+        "form",
+        {"method": "post", "action": "do", "data-action": action},
+        *_hidden(proof, action),
+        tag("button", {"class": "primary" if primary else None, "disabled": disabled}, text),
+    )
+
+
+def _hidden(proof: str, action: str) -> list[Markup]:
+    given = {"proof": proof, "what": "model", "action": action}
+    return [tag("input", {"type": "hidden", "name": key, "value": value}) for key, value in given.items()]
