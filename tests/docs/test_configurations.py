@@ -49,7 +49,7 @@ def test_configuration_is_taken(block: Block, tmp_path: Path, monkeypatch: pytes
         monkeypatch.setenv(variable, "x")
     for file in ("mqtt-password", "root.json", "token", "ca.crt"):
         (tmp_path / file).write_text("x")
-    text = block.text.replace("/etc/edged/", f"{tmp_path}/")
+    text = block.text.replace("/etc/edged/", f"{tmp_path}/").replace("password_file: …", "password_file: mqtt-password")
     keys = yaml.safe_load(re.sub(r"\$\{[A-Z_]+\}", "x", text))
     assert set(keys) <= set(Config.model_fields), block
     if "cameras" not in keys:
