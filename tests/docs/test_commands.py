@@ -6,7 +6,6 @@ import argparse
 import contextlib
 import io
 import re
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -18,6 +17,7 @@ from edged.cli.main import build_parser, main
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
 ALL = [command for page in PAGES for command in commands(page)]
 FENCED = [command for command in ALL if command.fenced]
