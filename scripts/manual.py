@@ -138,7 +138,7 @@ def markdown(parser: argparse.ArgumentParser) -> str:
             f"| {_cell(action)} | {_help(action, name).replace('|', chr(92) + '|')} |" for action in (*words, *options)
         ]
         if rows:
-            parts.append("\n".join(["| | |", "|---|---|", *rows]))
+            parts.append("\n".join(["| word | what |", "|---|---|", *rows]))
         if command.epilog:
             parts.append(f"```text\n{command.epilog.strip()}\n```")
     return "\n\n".join(parts) + "\n"

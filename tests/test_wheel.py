@@ -46,6 +46,11 @@ def test_it_holds_the_base_model_and_the_configurations_and_no_build_scripts(unp
         if path.is_file():
             assert path.read_bytes() == (ROOT / path.relative_to(data)).read_bytes()
     assert {path.name.partition("-")[0] for path in unpacked.iterdir()} == {"edged"}
+    # where `man` and the shells look for what is on the PATH of an environment
+    [shared] = unpacked.glob("edged-*.data/data/share")
+    for path in (ROOT / "share").rglob("*"):
+        if path.is_file():
+            assert (shared / path.relative_to(ROOT / "share")).read_bytes() == path.read_bytes()
     assert not list(data.rglob("*.py"))
     assert (unpacked / "edged" / "engine" / "worker" / "main.py").exists()
 

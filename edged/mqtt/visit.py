@@ -87,7 +87,7 @@ class Visit:
             client.on_subscribe, client.on_message = self._on_subscribe, self._on_message
             properties = None
             if self.version == "5":
-                properties = Properties(PacketTypes.CONNECT)
+                properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
                 properties.MaximumPacketSize = MOST_PACKET
             client.connect(
                 self._address.host,

@@ -35,7 +35,7 @@ def test_device_is_what_it_last_said() -> None:
     assert device.online
     assert camera.labels is not None
     assert [label.text for label in camera.labels.labels] == ["Dog"]
-    assert (camera.rate, camera.present) == (2.0, {"cat"})
+    assert (camera.rate, camera.present) == (2.0, frozenset({"cat"}))
 
 
 def test_rate_is_that_of_the_results() -> None:

@@ -50,8 +50,8 @@ function _shtab_edged_using
   test "$_shtab_edged_cmdpath" = "$argv"
 end
 
-set -g _shtab_edged_commands demo run check label watch models 'models list' 'models show' 'models install' 'models update' 'models use' 'models rollback' 'models remove' 'models verify' 'models pack' 'models compile' registry 'registry init' 'registry publish' 'registry promote' 'registry revoke' 'registry refresh' 'registry rotate-key' 'registry show' doctor bench completion
-set -g _shtab_edged_opts_with_value --activation --allow --channel --config --deny --detail --device --edgetpu --every --expires --fit --golden --groups --host --jobs --keys --labels --licence --locale --log-level --max --mean --member --mirror --model --name --notes --only --output --passphrase-file --password-file --port --region --requires --rollout --root-keys --rotation --seconds --sha256 --source --state --std --swaps --threads --threshold --timeout --title --username --version --why --xmp-name -c
+set -g _shtab_edged_commands demo run check label watch models 'models list' 'models show' 'models install' 'models update' 'models use' 'models rollback' 'models remove' 'models verify' 'models pack' 'models compile' registry 'registry init' 'registry publish' 'registry promote' 'registry revoke' 'registry refresh' 'registry rotate-key' 'registry show' doctor bench install uninstall completion
+set -g _shtab_edged_opts_with_value --activation --allow --channel --config --deny --detail --device --edgetpu --every --expires --fit --golden --groups --host --jobs --keys --labels --licence --locale --log-level --max --mean --member --mirror --model --name --notes --only --output --passphrase-file --password-file --port --program --region --requires --rollout --root --root-keys --rotation --seconds --sha256 --source --state --std --swaps --threads --threshold --timeout --title --user --username --version --why --xmp-name -c
 
 complete -c edged -e
 complete -c edged -f
@@ -232,6 +232,18 @@ complete -c edged -n '_shtab_edged_using bench' -l threads -x -d 'threads of one
 complete -c edged -n '_shtab_edged_using bench' -l swap -d 'the figures of hot swap instead'
 complete -c edged -n '_shtab_edged_using bench' -l swaps -x -d 'how many, with --swap (20)'
 complete -c edged -n '_shtab_edged_using bench' -l json -d 'one JSON object'
+complete -c edged -n '_shtab_edged_using; and test $_shtab_edged_npos -eq 0' -a install -d 'Makes edged a service of this machine that starts at boot: systemd unit, udev rules for Edge TPUs, a user of its own,'
+complete -c edged -n '_shtab_edged_using install' -s h -l help -d 'show this help message and exit'
+complete -c edged -n '_shtab_edged_using install' -l user -x -d 'the user that it runs as (edged)'
+complete -c edged -n '_shtab_edged_using install' -l program -xka "(__fish_complete_path (commandline -ct))" -d 'the edged that the service starts (default: this one)'
+complete -c edged -n '_shtab_edged_using install' -l no-start -d 'start at the next boot only'
+complete -c edged -n '_shtab_edged_using install' -l root -xka "(__fish_complete_directories)" -d 'the system in this folder instead'
+complete -c edged -n '_shtab_edged_using install' -l dry-run -d 'say what would be done, and do nothing'
+complete -c edged -n '_shtab_edged_using; and test $_shtab_edged_npos -eq 0' -a uninstall -d 'Takes away what `edged install` made. Configuration and state stay, unless told otherwise; the'
+complete -c edged -n '_shtab_edged_using uninstall' -s h -l help -d 'show this help message and exit'
+complete -c edged -n '_shtab_edged_using uninstall' -l purge -d 'configuration, state and user as well'
+complete -c edged -n '_shtab_edged_using uninstall' -l root -xka "(__fish_complete_directories)" -d 'the system in this folder instead'
+complete -c edged -n '_shtab_edged_using uninstall' -l dry-run -d 'say what would be done, and do nothing'
 complete -c edged -n '_shtab_edged_using; and test $_shtab_edged_npos -eq 0' -a completion -d 'Prints the script that lets a shell complete edged'"'"'s commands, options and files with the Tab key. The Debian package'
 complete -c edged -n '_shtab_edged_using completion' -s h -l help -d 'show this help message and exit'
 complete -c edged -n '_shtab_edged_using completion; and test $_shtab_edged_npos -eq 0' -ka "bash zsh fish" -d 'bash, zsh or fish'
