@@ -107,5 +107,3 @@ def tell_over_mqtt(mqtt: MqttClient, model: ModelStatus, update: UpdateStatus) -
     """Publish what there is to say of the model."""
     mqtt.publish(mqtt.topics.model, model_payload(model), qos=1, retain=True)
     mqtt.publish(mqtt.topics.update, update_payload(update), qos=1, retain=True)
-
-

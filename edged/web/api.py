@@ -206,8 +206,8 @@ class Api:
         try:
             json.loads(body)
             parse(body)
-        except UsageError as error:
-            return refused(422, str(error))
+        except UsageError as wrong:
+            return refused(422, str(wrong))
         except (ValueError, RecursionError):
             return refused(422, "that is not JSON")
         done, error = await command(body)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 import uvicorn
 from starlette.applications import Starlette
 
-from edged.errors import EdgedError
+from edged.errors import EdgedError, UnavailableError
 from edged.web.api import Api
 from edged.web.browse import Browse
 from edged.web.facts import event_fields, to_json
@@ -122,8 +122,13 @@ class PageServer:
 def application(desk: Desk, live: Live, gate: Gate, names: Names, api: Api) -> ASGIApp:
     """All routes, behind the guard."""
 
-    async def forged(_: Request, error: Exception) -> Response:
-        return refused(403, str(error))
+    async def failed(request: Request, error: Exception) -> Response:
+        if isinstance(error, ForgedError):
+            return refused(403, str(error))
+        if isinstance(error, EdgedError):
+            return refused(503 if isinstance(error, UnavailableError) else 500, str(error))
+        log.error("page: %s", request.url.path, exc_info=error)
+        return refused(500, "an error of edged's own; its log has more")
 
     async def unknown(request: Request, error: Exception) -> Response:
         status = getattr(error, "status_code", 404)
@@ -131,8 +136,8 @@ def application(desk: Desk, live: Live, gate: Gate, names: Names, api: Api) -> A
         return refused(status, text, getattr(error, "headers", None))
 
     routes = [*Browse(desk, live, gate).routes(), *api.routes()]
-    handlers = {ForgedError: forged, 404: unknown, 405: unknown}
-    app = Starlette(routes=routes, exception_handlers=handlers)  # type: ignore[arg-type]  # a handler's own error
+    handlers = {EdgedError: failed, Exception: failed, 404: unknown, 405: unknown}
+    app = Starlette(routes=routes, exception_handlers=handlers)
     app.router.redirect_slashes = False
     return Guard(app, names, gate)
 

@@ -31,14 +31,13 @@ def timeline_panel(spans: Mapping[Key, Sequence[Span]], since: datetime, now: da
         )
         for each in HOURS
     ]
+    empty: tuple[object, ...] = ("Nothing was present in this time.",)
     if not watches:
         empty = (
             "No camera watches a label. ",
             tag("code", None, "presence"),
             " in the configuration says which ones become on and off.",
         )
-    else:
-        empty = ("Nothing was present in this time.",)
     rows = [_row(key, each, since, now) for key, each in list(spans.items())[:MOST_ROWS]]
     steps = 4
     ticks = [_tick(now - (now - since) * (steps - step) / steps, now) for step in range(steps + 1)]

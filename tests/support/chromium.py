@@ -12,6 +12,7 @@ from urllib.request import urlopen
 
 import pytest
 from websockets.sync.client import ClientConnection, connect
+from websockets.sync.connection import Connection
 
 from support.mosquitto import until
 
@@ -164,7 +165,7 @@ class Chromium:
         return tab
 
 
-def _ask(socket: ClientConnection, method: str, **parameters: object) -> dict[str, Any]:
+def _ask(socket: Connection, method: str, **parameters: object) -> dict[str, Any]:
     socket.send(json.dumps({"id": 1, "method": method, "params": parameters}))
     while (message := json.loads(socket.recv(PATIENCE_S))).get("id") != 1:
         pass

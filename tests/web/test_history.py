@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -57,7 +58,7 @@ def test_spans_of_a_label_follow_each_other_and_only_the_last_is_open(steps: lis
         assert all(span.end is not None for span in spans[:-1])
         ends = [(span.start, span.end or at(minutes + 1)) for span in spans]
         assert all(start <= end for start, end in ends)
-        assert all(before[1] <= after[0] for before, after in zip(ends, ends[1:], strict=False))
+        assert all(before[1] <= after[0] for before, after in pairwise(ends))
 
 
 def test_it_holds_no_more_than_it_may() -> None:
