@@ -88,18 +88,6 @@ def test_two_cameras_each_have_their_own_rate_and_filters(
         assert all(len(result["labels"]) == 2 for result in labels(subscriber, "b"))
 
 
-def test_what_has_no_effect_yet_is_said_once(
-    tmp_path: Path, broker: Mosquitto, subscriber: Subscriber, photos: Path
-) -> None:
-    more = "home_assistant: {discovery: true}"
-    with Daemon(
-        tmp_path, broker.port, f"  a: {{source: {photos}, presence: {{cat: {{on: 0.7}}}}}}", more=more
-    ) as daemon:
-        wait_for_labels(subscriber, START_SECONDS)
-        assert daemon.log.count("home_assistant: has no effect") == 1
-        assert daemon.log.count("presence: has no effect") == 1
-
-
 def test_a_wrong_configuration_ends_with_78_and_all_its_errors(tmp_path: Path) -> None:
     with Daemon(tmp_path, 1883, "  a: {source: photos, fps: fast, colour: red}") as daemon:
         assert daemon.process.wait(10) == 78

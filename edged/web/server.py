@@ -62,6 +62,7 @@ class PageServer:
         )
         self._server = uvicorn.Server(config)
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._told = 0
         self._thread = threading.Thread(target=self._run, name="page", daemon=True)
 
     @property
@@ -108,7 +109,8 @@ class PageServer:
 
     def _events(self, events: Sequence[Event]) -> None:
         for event in events:
-            self._live.viewers.tell(Told("event", f"{id(event)}"), sse("event", to_json(event_fields(event))))
+            self._told += 1  # each is a kind of its own: none replaces another one
+            self._live.viewers.tell(Told("event", str(self._told)), sse("event", to_json(event_fields(event))))
 
     def _model(self) -> None:
         if self._live.viewers.want(Told("model")):

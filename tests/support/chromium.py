@@ -12,13 +12,14 @@ from urllib.request import urlopen
 
 import pytest
 from websockets.sync.client import ClientConnection, connect
-from websockets.sync.connection import Connection
 
 from support.mosquitto import until
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+    from websockets.sync.connection import Connection
 
 PATIENCE_S = 15.0
 
