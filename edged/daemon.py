@@ -16,7 +16,7 @@ from edged.answers import Answers
 from edged.camera.frame import Frame
 from edged.camera.newest import Newest
 from edged.commands import Commands
-from edged.config import Config, unbuilt
+from edged.config import Config
 from edged.engine.engine import Engine, EngineOptions
 from edged.engine.options import EdgeTpuOptions
 from edged.engine.process import Launch
@@ -87,8 +87,6 @@ async def serve(  # noqa: C901, PLR0915  one part after the other, as they are s
     changed = Changed()  # a state that `health` and systemd are told of
     wake = from_threads(changed.set)
     supervisor = Supervisor()
-    for note in unbuilt(config):
-        log.info("%s", note)
     async with AsyncExitStack() as parts:  # what is started last is stopped first
         parts.callback(supervisor.close)
         parts.enter_context(stop_signals(stopping, reloading if reload is not None else None))

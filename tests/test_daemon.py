@@ -14,8 +14,6 @@ import pytest
 from support.daemon import Daemon, labels, wait_for_labels
 from support.mosquitto import Mosquitto, Subscriber, free_port
 
-from edged.config.unbuilt import UNBUILT
-
 if TYPE_CHECKING:
     from pathlib import Path
 

@@ -36,7 +36,7 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
 
 def run(args: argparse.Namespace) -> int:
     """Say what is wrong with the configuration, or that it is well and what it says. Returns the exit code."""
-    from edged.config import find_config, load_config, unbuilt  # noqa: PLC0415  pydantic is slow to import
+    from edged.config import find_config, load_config  # noqa: PLC0415  pydantic is slow to import
     from edged.config.advice import advice  # noqa: PLC0415  as above
     from edged.errors import ConfigError  # noqa: PLC0415  as above
 
@@ -51,8 +51,6 @@ def run(args: argparse.Namespace) -> int:
         print(f"  {line}")
     for sentence in advice(config):
         print(f"warning: {sentence}")
-    for sentence in unbuilt(config):
-        print(f"note: {sentence}")
     return 0
 
 

@@ -16,7 +16,6 @@ from edged.config.schema import (
     WebConfig,
 )
 from edged.config.types import SourceKind, Window, redact, slug, source_kind
-from edged.config.unbuilt import given_sections, unbuilt
 from edged.errors import Finding
 
 __all__ = [
@@ -40,11 +39,9 @@ __all__ = [
     "WebConfig",
     "Window",
     "find_config",
-    "given_sections",
     "load_config",
     "parse_config",
     "redact",
     "slug",
     "source_kind",
-    "unbuilt",
 ]

@@ -11,13 +11,11 @@ from edged.config import (
     Config,
     Server,
     Window,
-    given_sections,
     parse_config,
     redact,
     schema,
     slug,
     source_kind,
-    unbuilt,
 )
 from edged.config.advice import advice
 
@@ -285,31 +283,6 @@ def test_redacted_addresses(address: str, shown: str) -> None:
 
 def test_slugs() -> None:
     assert (slug("Tabby, tabby cat"), slug("--A--"), slug("猫")) == ("tabby-tabby-cat", "a", "")
-
-
-def test_everything_that_can_be_given_has_an_effect() -> None:
-    assert unbuilt(parse(CAMERA)) == []
-    config = parse(
-        """
-mqtt: {servers: [a, b], tls: {}}
-model: {name: base, channel: beta, members: [people]}
-inference: {device: edgetpu, edgetpu: {device: "usb:0"}}
-cameras:
-  porch:
-    source: picamera
-    image: false
-    motion: {threshold: 0.1}
-    presence: {motion: }
-    labels: {detail: fine, max_results: 3}
-  yard: {source: picamera, motion: , presence: {}}
-registry: {url: https://x}
-web: {listen: null, token_file: null}
-home_assistant: {discovery: true}
-"""
-    )
-    assert unbuilt(config) == []
-    assert "cameras.porch.presence.motion" in given_sections(config)
-    assert "web" not in given_sections(config)
 
 
 def test_advice_names_what_looks_like_a_mistake(tmp_path: Path) -> None:
