@@ -34,30 +34,37 @@ def one_daemon(state: Path) -> Iterator[None]:
     Raises:
         ConfigError: another process holds it; says which.
     """
-    lock = _open(state / LOCK)
+    path = state / LOCK
+    lock = _open(path)
     if lock is None:
         yield
         return
     try:
         _take(lock, state)
-        with contextlib.suppress(OSError):  # a full disk, or another user's file
-            os.ftruncate(lock, 0)
-            os.pwrite(lock, f"{os.getpid()}\n".encode(), 0)
+        _sign(path)
         yield
     finally:
         os.close(lock)
 
 
 def _open(path: Path) -> int | None:
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK, 0o644)
-    except OSError as error:
-        log.debug("%s: %s", path, error)
-    try:
-        return os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
-    except OSError:
-        return None
+    """For reading alone: a disk on which nothing else is written can be made read-only meanwhile."""
+    flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+    for more in (os.O_CREAT, 0):  # a disk that takes no more may have it already
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            return os.open(path, flags | more, 0o644)
+        except OSError as error:
+            log.debug("%s: %s", path, error)
+    return None
+
+
+def _sign(path: Path) -> None:
+    """Say in the file who holds it, as far as it can be written: another user's cannot, nor can a full disk."""
+    with contextlib.suppress(OSError):
+        fd = os.open(path, os.O_WRONLY | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+        with open(fd, "wb") as file:  # noqa: PTH123  a path would be opened anew, through a link too
+            file.write(f"{os.getpid()}\n".encode())
 
 
 def _take(lock: int, state: Path) -> None:

@@ -4,7 +4,7 @@ kills     a daemon on photos that follow each other quickly, every label watched
           killed in turn. The broker keeps its state on disk, the subscriber its session.
 rate      results straight into the daemon's own part, each of which is an event, until the broker has them all
 bytes     what the kernel was given to write for each event (/proc/self/io), in bursts, one by one, and without any
-latency   from a result to its labels, and to its event, at a subscriber in the same process
+latency   from a result to its labels, and to its event, at a subscriber in a process of its own
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import contextlib
 import json
 import logging
 import random
+import signal
 import statistics
 import subprocess
 import sys
@@ -41,7 +42,7 @@ from edged.mqtt.messages import label_payload
 from edged.threads import in_thread
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
 
 KEEPS: Final = "persistence true\nautosave_interval 1\nautosave_on_changes true\nmax_queued_messages 0\n"
 MODEL: Final = ModelRef("base", "1.0.0", "sha256:" + 64 * "0")
@@ -61,7 +62,7 @@ class Counting:
     def __init__(self, port: int, device: str) -> None:
         self.sequences: list[int] = []
         self.lost: list[dict[str, int]] = []
-        self.arrived: dict[str, float] = {}
+        self.heard: Callable[[str], None] = lambda _: None
         self.new = threading.Condition()
         self._subscribed = threading.Event()
         self._topics = [(f"edged/{device}/+/events", 1), (f"edged/{device}/+/labels", 0)]
@@ -82,22 +83,14 @@ class Counting:
         self._client.loop_stop()
 
     def _on_message(self, _client: Client, _data: object, message: MQTTMessage) -> None:
-        at = time.perf_counter()
+        self.heard(message.topic.rsplit("/", 1)[1])
         with self.new:
-            self.arrived[message.topic.rsplit("/", 1)[1]] = at
             if message.topic.endswith("/events"):
                 event = json.loads(message.payload)
                 self.sequences.append(event["sequence"])
                 if event["event_type"] == "lost":
                     self.lost.append(event)
             self.new.notify_all()
-
-    def wait(self, topic: str, after: float) -> float:
-        """When something that was sent at `after` came at the topic; seconds later."""
-        with self.new:
-            if not self.new.wait_for(lambda: self.arrived.get(topic, 0.0) > after, 10):
-                sys.exit(f"nothing at {topic}")
-            return self.arrived[topic] - after
 
 
 def judge(sequences: list[int]) -> dict[str, int]:
@@ -247,17 +240,26 @@ async def bytes_written(events: Part) -> dict[str, object]:
     return {"one_by_one": round(single), f"idle_for_{IDLE_SECONDS:g}_s": written() - before}
 
 
-async def latency(events: Part, subscriber: Counting) -> dict[str, object]:
+async def latency(events: Part, port: int) -> dict[str, object]:
     """Milliseconds from a result to a subscriber: medians and the worst of a hundred."""
-    labels, happenings = [], []
+    command = [sys.executable, __file__, "--watch", str(port)]
+    watcher = await asyncio.to_thread(subprocess.Popen, command, stdout=subprocess.PIPE)
+    arrivals = watcher.stdout
+    if arrivals is None:
+        raise AssertionError
+    await asyncio.to_thread(arrivals.readline)  # it has subscribed
+    took: dict[str, list[float]] = {"labels": [], "events": []}
     for _ in range(LATENCIES):
         began = time.perf_counter()
         events.change(1)
-        labels.append(await asyncio.to_thread(subscriber.wait, "labels", began))
-        happenings.append(await asyncio.to_thread(subscriber.wait, "events", began))
+        for _ in took:
+            topic, at = (await asyncio.to_thread(arrivals.readline)).decode("ascii").split()
+            took[topic].append(float(at) - began)
         await asyncio.sleep(0.02)
+    watcher.terminate()
+    await asyncio.to_thread(watcher.wait)
     figures: dict[str, object] = {}
-    for name, seconds in (("labels", labels), ("event", happenings)):
+    for name, seconds in (("labels", took["labels"]), ("event", took["events"])):
         figures[f"{name}_ms"] = round(1000 * statistics.median(seconds), 2)
         figures[f"{name}_p99_ms"] = round(1000 * statistics.quantiles(seconds, n=100)[98], 2)
     return figures
@@ -276,8 +278,7 @@ async def alone(only: str | None) -> dict[str, object]:
                 if only in {None, "bytes"}:
                     figures["bytes_per_event"] = await bytes_written(events)
                 if only in {None, "latency"}:
-                    with Counting(broker.port, "events") as subscriber:
-                        figures["latency"] = await latency(events, subscriber)
+                    figures["latency"] = await latency(events, broker.port)
     return figures
 
 
@@ -293,6 +294,15 @@ def listen(port: int) -> None:
             sys.exit(f"not every event once, in order: {judge(subscriber.sequences)}")
 
 
+def watch(port: int) -> None:
+    """In a process of its own: print when each message of `latency` came, by the clock that all processes share."""
+    subscriber = Counting(port, "events")
+    subscriber.heard = lambda topic: print(topic, time.perf_counter(), flush=True)
+    with subscriber:
+        print("subscribed", flush=True)
+        signal.pause()
+
+
 def main() -> None:
     """Measure, and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -300,7 +310,10 @@ def main() -> None:
     parser.add_argument("--events", type=int, default=10_000)
     parser.add_argument("--only", choices=["kills", "rate", "bytes", "latency"])
     parser.add_argument("--listen", type=int, help=argparse.SUPPRESS)
+    parser.add_argument("--watch", type=int, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
+    if arguments.watch:
+        watch(arguments.watch)
     if arguments.listen:
         listen(arguments.listen)
         return

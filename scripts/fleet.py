@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import json
 import resource
+import signal
 import subprocess
 import sys
 import tempfile
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
 
 NOTHING: Final = Report(at=0.0, connected=0, waiting=0, protocol=None, first=0.0, last=0.0)
 GOAL_BACK_SECONDS: Final = 60.0  # after a broker's restart
+EXIT_TERMINATED: Final = 143
 PATIENCE_SECONDS: Final = 180.0  # for any one thing
 SETTLE_SECONDS: Final = 1.0  # in which a device that was cut off notices
 DOWN_SECONDS: Final = 2.0  # how long a killed broker stays away
@@ -314,6 +316,7 @@ def main() -> int:
     """Measure, and print. Returns the exit code: 1 where something was lost, or the goal was missed."""
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))  # a broker needs one for each device, a device six
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(EXIT_TERMINATED))  # so that no broker is left behind
     parser = argparse.ArgumentParser(
         prog="scripts/fleet", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final, Protocol, Self
 from live import HOST, LateError, free_port, until
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
 START_SECONDS: Final = 60.0
@@ -149,7 +149,7 @@ class Nats:
             node.kill()
 
 
-BROKERS: Final = {"mosquitto": Mosquitto, "nats": Nats}
+BROKERS: Final[dict[str, Callable[[Path], Brokers]]] = {"mosquitto": Mosquitto, "nats": Nats}
 
 
 def _program(name: str) -> str:

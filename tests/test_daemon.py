@@ -90,17 +90,6 @@ def test_two_cameras_each_have_their_own_rate_and_filters(
         assert all(len(result["labels"]) == 2 for result in labels(subscriber, "b"))
 
 
-def test_what_has_no_effect_yet_is_said_once(
-    tmp_path: Path, broker: Mosquitto, subscriber: Subscriber, photos: Path
-) -> None:
-    more = "web: {listen: 127.0.0.1:0}\nhome_assistant: {discovery: true}"
-    with Daemon(tmp_path, broker.port, f"  a: {{source: {photos}}}", more=more) as daemon:
-        wait_for_labels(subscriber, START_SECONDS)
-        said = [line for line in daemon.log.splitlines() if "has no effect" in line]
-        assert len([line for line in said if "web: " in line]) == len([name for name in UNBUILT if name == "web"])
-        assert not any("home_assistant" in line for line in said)
-
-
 def test_a_wrong_configuration_ends_with_78_and_all_its_errors(tmp_path: Path) -> None:
     with Daemon(tmp_path, 1883, "  a: {source: photos, fps: fast, colour: red}") as daemon:
         assert daemon.process.wait(10) == 78

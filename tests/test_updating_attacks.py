@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -36,7 +36,7 @@ LABELS = {"tiny.tflite": tiny_model(), "labels.txt": b"red\ngreen\nblue\n"}
 YEARS = 4 * 365
 
 
-def tiny(version: str, **claims: object) -> Package:
+def tiny(version: str, /, **claims: object) -> Package:
     members = [{"name": "colours", "model": "tiny.tflite", "labels": "labels.txt", "threshold": 0.0}]
     return Package("tiny", version, LABELS, {"members": members, **claims})
 
@@ -53,7 +53,6 @@ class Scene:
     daemon: Daemon
     subscriber: Subscriber
     folder: Path
-    said: list[str] = field(default_factory=list)
 
     def begin(self) -> None:
         with changing(Store(self.folder / "state")) as change:
@@ -72,6 +71,10 @@ class Scene:
     def mend(self) -> None:
         self.server.folder = self.registry.folder
         self.server.faults = {}
+
+    def polls(self) -> int:
+        """Begun so far."""
+        return sum(path == "metadata/timestamp.json" for path, _ in self.server.requests)
 
     def model(self) -> dict[str, Any]:
         found: dict[str, Any] = json.loads(self.subscriber.on("edged/test/model")[-1])
@@ -121,7 +124,9 @@ def replayed(scene: Scene) -> None:
     past = shutil.copytree(scene.registry.folder, scene.folder / "past")
     scene.evil()
     scene.mend()
-    wait_for_request(scene, f"metadata/{scene.registry.versions}.snapshot.json")
+    wait_for_request(scene, f"metadata/{scene.registry.versions}.targets.json")
+    polls = scene.polls()
+    until(lambda: scene.polls() > polls, SECONDS)  # so that poll is through
     scene.server.folder = past
 
 

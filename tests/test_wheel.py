@@ -39,7 +39,10 @@ def test_it_holds_the_base_model_and_the_configurations_and_no_build_scripts(unp
     described = yaml.safe_load((ROOT / "models" / "base" / "model.yaml").read_text(encoding="utf-8"))["files"]
     assert {path.name for path in (data / "models" / "base").iterdir()} == {"model.yaml", *described}
     assert (data / "models" / "catalog.yaml").exists()
-    assert {path.name for path in (data / "config").iterdir()} == {"demo.yaml", "edged.yaml"}
+    assert {path.name for path in (data / "config").iterdir()} == {"demo.yaml", "edged.yaml", "grafana", "prometheus"}
+    static = {path.name for path in (ROOT / "edged" / "web" / "static").iterdir()}
+    assert {path.name for path in (unpacked / "edged" / "web" / "static").iterdir()} == static
+    assert (unpacked / "edged" / "web" / "openapi.yaml").exists()
     units = {"60-edged.rules", "edged.service", "edged.sysusers", "edged.tmpfiles"}
     assert {path.name for path in (data / "systemd").iterdir()} == units
     for path in data.rglob("*"):

@@ -172,6 +172,7 @@ class Connection:
                 client.loop_write()
             client.loop_misc()
             self._sending.tell()
+            self._hearing.tick(client, time.monotonic())
         return self._end(None)
 
     def _wait(self, descriptor: int, timeout_ms: int, *, write: bool) -> bool:

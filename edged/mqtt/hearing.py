@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import threading
+import time
 from typing import TYPE_CHECKING, Final
 
 from edged.mqtt.ending import in_words
 from edged.mqtt.incoming import read_message, subscription
+from edged.mqtt.retry import Backoff
 
 if TYPE_CHECKING:
     import logging
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from edged.mqtt.incoming import Incoming, Subscription
     from edged.mqtt.once import Once
 
+LEAST_S, FIRST_S, MOST_S = 5.0, 10.0, 300.0  # until what was refused is asked for again, at random between
 _MOST_UNHEARD: Final = 100  # messages that wait for the event loop; a flood of commands must not fill the memory
 _SUBSCRIBE, _RETAINED = "subscribe", "retained"  # kinds of what `Once` says
 
@@ -45,23 +48,43 @@ class Hearing:
         self._log = logger
         self._once = once
         self._unheard = threading.Semaphore(_MOST_UNHEARD)
+        self._asked: dict[int, list[str]] = {}  # by message id
+        self._refused: list[str] = []
+        self._again_at = 0.0
+        self._backoff = Backoff(least=LEAST_S, first=FIRST_S, most=MOST_S)
 
     def begin(self, client: Client) -> None:
         """The broker has accepted us."""
-        if self._subscriptions:
-            client.subscribe([(topic, 1) for topic in self._subscriptions])
+        self._ask(client, list(self._subscriptions))
+
+    def tick(self, client: Client, now: float) -> None:
+        """Time goes by (monotonic): ask again for what was refused. A cluster in trouble does so, and ACLs change."""
+        if self._refused and now >= self._again_at:
+            refused, self._refused = self._refused, []
+            self._ask(client, refused)
+
+    def _ask(self, client: Client, topics: list[str]) -> None:
+        if topics:
+            _, mid = client.subscribe([(topic, 1) for topic in topics])
+            if mid is not None:
+                self._asked[mid] = topics
 
     def on_subscribe(
-        self, _client: Client, _data: object, _mid: int, codes: list[ReasonCode], properties: Properties | None
+        self, _client: Client, _data: object, mid: int, codes: list[ReasonCode], properties: Properties | None
     ) -> None:
-        """Paho's callback: the broker's answer to `begin`."""
-        for topic, code in zip(self._subscriptions, codes, strict=False):
+        """Paho's callback: the broker's answer to what was asked."""
+        for topic, code in zip(self._asked.pop(mid, []), codes, strict=False):
             if code.is_failure:
-                words = in_words(code, properties)
-                text = f"the broker does not let this device subscribe to {topic}: {words}; its ACL has to allow that"
+                advice = "does its ACL allow that? It is asked again from time to time"
+                text = (
+                    f"the broker does not let this device subscribe to {topic}: {in_words(code, properties)}; {advice}"
+                )
                 self._once.warn(_SUBSCRIBE, topic, text)
+                self._refused.append(topic)
             else:
                 self._once.over(_SUBSCRIBE, topic, f"the broker lets this device subscribe to {topic}")
+        if self._refused:
+            self._again_at = time.monotonic() + self._backoff.next()
 
     def on_message(self, _client: Client, _data: object, message: MQTTMessage) -> None:
         """Paho's callback: somebody has published something."""

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from edged.web.security import Gate
 
 JSON: Final = "application/json"
+DAY_MINUTES: Final = 24 * 60
 
 
 class Api:
@@ -113,11 +114,11 @@ class Api:
         return _json(to_json({"schema": SCHEMA, "events": found}))
 
     async def _presence(self, request: Request) -> Response:
-        hours = _whole(request, "hours", 1, 24)
-        if hours is None:
-            return refused(422, "hours: a whole number from 1 to 24")
+        minutes = _whole(request, "minutes", 60, DAY_MINUTES)
+        if minutes is None:
+            return refused(422, f"minutes: a whole number from 1 to {DAY_MINUTES}")
         now = datetime.now(UTC)
-        since = now - timedelta(hours=hours)
+        since = now - timedelta(minutes=minutes)
         self._live.history.agree((await self._desk.report()).known, now)
         spans = self._live.history.spans(since)
         return _json(to_json({"schema": SCHEMA, **presence_fields(spans, since, now)}))
@@ -206,8 +207,8 @@ class Api:
         try:
             json.loads(body)
             parse(body)
-        except UsageError as error:
-            return refused(422, str(error))
+        except UsageError as wrong:
+            return refused(422, str(wrong))
         except (ValueError, RecursionError):
             return refused(422, "that is not JSON")
         done, error = await command(body)

@@ -20,6 +20,7 @@ from edged.mqtt.command_messages import SETTINGS
 from edged.web.document import Shown, login_page, page
 from edged.web.guard import COOKIE, check_origin, check_proof, read_body, refused
 from edged.web.security import SESSION_S
+from edged.web.timeline import WINDOWS
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -55,11 +56,12 @@ class Browse:
         ]
 
     async def _page(self, request: Request) -> Response:
-        hours = 24 if request.query_params.get("hours") == "24" else 1
+        wanted = request.query_params.get("minutes", "")
+        minutes = int(wanted) if wanted in map(str, WINDOWS.values()) else WINDOWS["Hour"]
         report = await self._desk.report()
         self._live.keep({camera.name for camera in report.cameras})
         now = datetime.now(UTC)
-        since = now - timedelta(hours=hours)
+        since = now - timedelta(minutes=minutes)
         self._live.history.agree(report.known, now)
         shown = Shown(
             device=self._desk.device,

@@ -139,7 +139,7 @@ def page(shown: Shown) -> str:
 def login_page(device: str, said: str = "") -> str:
     """Where the token is shown."""
     error = tag("p", {"id": "error", "class": "error", "role": "alert"}, said) if said else None
-    box = {
+    box: dict[str, str | float | bool | None] = {
         "id": "token",
         "name": "token",
         "type": "password",

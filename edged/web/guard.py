@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 import time
 from http.cookies import CookieError, SimpleCookie
 from typing import TYPE_CHECKING, Final
@@ -12,15 +11,13 @@ from urllib.parse import urlsplit
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import RedirectResponse, Response
 
-from edged.errors import EdgedError, UnavailableError
+from edged.errors import EdgedError
 
 if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
     from edged.web.security import Gate, Names
-
-log = logging.getLogger(__name__)
 
 COOKIE: Final = "edged_session"
 BODY_BYTES: Final = 16 * 1024
@@ -63,18 +60,7 @@ class Guard:
         if refusal is not None:
             await refusal(scope, receive, answered)
             return
-        try:
-            await self._app(scope, receive, answered)
-        except EdgedError as error:
-            if answered.begun:
-                raise
-            status = 503 if isinstance(error, UnavailableError) else 500
-            await refused(status, str(error))(scope, receive, answered)
-        except Exception:
-            if answered.begun:
-                raise
-            log.exception("page: %s", scope["path"])
-            await refused(500, "an error of edged's own; its log has more")(scope, receive, answered)
+        await self._app(scope, receive, answered)
 
     def _refusal(self, scope: Scope, headers: Headers) -> Response | None:
         if not self._names.allows(headers.get("host", "")):
@@ -167,11 +153,9 @@ class _Answer:
 
     def __init__(self, send: Send) -> None:
         self._send = send
-        self.begun = False
 
     async def __call__(self, message: Message) -> None:
         if message["type"] == "http.response.start":
-            self.begun = True
             headers = MutableHeaders(scope=message)
             for name, value in HEADERS.items():
                 headers[name] = value

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 import uvicorn
 from starlette.applications import Starlette
 
-from edged.errors import EdgedError
+from edged.errors import EdgedError, UnavailableError
 from edged.web.api import Api
 from edged.web.browse import Browse
 from edged.web.facts import event_fields, to_json
@@ -62,6 +62,7 @@ class PageServer:
         )
         self._server = uvicorn.Server(config)
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._told = 0
         self._thread = threading.Thread(target=self._run, name="page", daemon=True)
 
     @property
@@ -108,7 +109,8 @@ class PageServer:
 
     def _events(self, events: Sequence[Event]) -> None:
         for event in events:
-            self._live.viewers.tell(Told("event", f"{id(event)}"), sse("event", to_json(event_fields(event))))
+            self._told += 1  # each is a kind of its own: none replaces another one
+            self._live.viewers.tell(Told("event", str(self._told)), sse("event", to_json(event_fields(event))))
 
     def _model(self) -> None:
         if self._live.viewers.want(Told("model")):
@@ -122,8 +124,13 @@ class PageServer:
 def application(desk: Desk, live: Live, gate: Gate, names: Names, api: Api) -> ASGIApp:
     """All routes, behind the guard."""
 
-    async def forged(_: Request, error: Exception) -> Response:
-        return refused(403, str(error))
+    async def failed(request: Request, error: Exception) -> Response:
+        if isinstance(error, ForgedError):
+            return refused(403, str(error))
+        if isinstance(error, EdgedError):
+            return refused(503 if isinstance(error, UnavailableError) else 500, str(error))
+        log.error("page: %s", request.url.path, exc_info=error)
+        return refused(500, "an error of edged's own; its log has more")
 
     async def unknown(request: Request, error: Exception) -> Response:
         status = getattr(error, "status_code", 404)
@@ -131,8 +138,8 @@ def application(desk: Desk, live: Live, gate: Gate, names: Names, api: Api) -> A
         return refused(status, text, getattr(error, "headers", None))
 
     routes = [*Browse(desk, live, gate).routes(), *api.routes()]
-    handlers = {ForgedError: forged, 404: unknown, 405: unknown}
-    app = Starlette(routes=routes, exception_handlers=handlers)  # type: ignore[arg-type]  # a handler's own error
+    handlers = {EdgedError: failed, Exception: failed, 404: unknown, 405: unknown}
+    app = Starlette(routes=routes, exception_handlers=handlers)
     app.router.redirect_slashes = False
     return Guard(app, names, gate)
 

@@ -1,4 +1,4 @@
-"""When labels were present: a row each, drawn; the last hour or the last day."""
+"""When labels were present: a row each, drawn; the last ten minutes, hour or day."""
 
 from __future__ import annotations
 
@@ -17,28 +17,32 @@ if TYPE_CHECKING:
 UNITS: Final = 1000
 """How wide a row is drawn, in its own units."""
 MOST_ROWS: Final = 40
-HOURS: Final = (1, 24)
+WINDOWS: Final = {"10 min": 10, "Hour": 60, "Day": 24 * 60}
+"""In minutes."""
 
 
 def timeline_panel(spans: Mapping[Key, Sequence[Span]], since: datetime, now: datetime, *, watches: bool) -> Markup:
     """A section. `watches`: whether any camera watches labels at all."""
-    hours = max(1, round((now - since).total_seconds() / 3600))
+    shown = round((now - since).total_seconds() / 60)
     tabs = [
         tag(
             "a",
-            {"href": f"?hours={each}#timeline", "data-hours": each, "aria-current": "true" if each == hours else None},
-            "Hour" if each == 1 else "Day",
+            {
+                "href": f"?minutes={minutes}#timeline",
+                "data-minutes": minutes,
+                "aria-current": "true" if minutes == shown else None,
+            },
+            name,
         )
-        for each in HOURS
+        for name, minutes in WINDOWS.items()
     ]
+    empty: tuple[object, ...] = ("Nothing was present in this time.",)
     if not watches:
         empty = (
             "No camera watches a label. ",
             tag("code", None, "presence"),
             " in the configuration says which ones become on and off.",
         )
-    else:
-        empty = ("Nothing was present in this time.",)
     rows = [_row(key, each, since, now) for key, each in list(spans.items())[:MOST_ROWS]]
     steps = 4
     ticks = [_tick(now - (now - since) * (steps - step) / steps, now) for step in range(steps + 1)]

@@ -16,6 +16,7 @@ import time
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.request import urlopen
 
 import psutil
 import pytest
@@ -73,6 +74,9 @@ def test_it_shows_what_a_subscriber_gets_and_ends_in_time(tmp_path: Path) -> Non
         port = demo.port()
         began = time.monotonic()
         assert f"see it   mosquitto_sub -h {HOST} -p {port} -t 'edged/#' -v" in demo.lines()
+        (page,) = [line.removeprefix("page     ") for line in demo.lines() if line.startswith("page     ")]
+        with urlopen(page, timeout=10) as answer:
+            assert b"carphone" in answer.read()
         with Subscriber(port) as subscriber:
             for camera in ("photos", "bikes", "carphone"):
                 subscriber.wait_for(lambda message, end=f"/{camera}/labels": message.topic.endswith(end), START_SECONDS)  # type: ignore[misc]

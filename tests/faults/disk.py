@@ -25,12 +25,18 @@ def small_disk(folder: Path) -> Iterator[Path]:
     try:
         yield folder
     finally:
-        subprocess.run(["umount", "--lazy", folder], check=True)  # noqa: S607  as root, from its usual place
+        while folder.is_mount():
+            subprocess.run(["umount", "--lazy", folder], check=True)  # noqa: S607  as root, from its usual place
 
 
 def make_read_only(folder: Path) -> None:
-    """A file system that takes no more: as after an error on a memory card."""
-    _mount("-o", "remount,ro", str(folder))
+    """A file system that takes no more: as after an error on a memory card.
+
+    Where a file of it is open for writing, that one can be written on, and nothing else.
+    """
+    if _try_mount("-o", "remount,ro", str(folder)):  # it is busy
+        _mount("--bind", str(folder), str(folder))
+        _mount("-o", "remount,ro,bind", str(folder))
 
 
 def fill(folder: Path) -> None:
@@ -41,9 +47,15 @@ def fill(folder: Path) -> None:
 
 
 def _mount(*arguments: str) -> None:
+    why = _try_mount(*arguments)
+    if why:
+        pytest.skip(f"may not mount a file system here: {why}")
+
+
+def _try_mount(*arguments: str) -> str:
+    """Returns why not; empty where it is done."""
     mount = shutil.which("mount", path=f"{os.environ.get('PATH', '')}:/sbin:/bin")
     if mount is None:
         pytest.skip("there is no mount (apt install mount)")
     tried = subprocess.run([mount, *arguments], capture_output=True, text=True, check=False)
-    if tried.returncode != 0:
-        pytest.skip(f"may not mount a file system here: {tried.stderr.strip()}")
+    return tried.stderr.strip() or "mount says no" if tried.returncode != 0 else ""

@@ -112,5 +112,5 @@ def test_labels_expire_later_at_slow_cameras() -> None:
 )
 def test_the_page_is_named_where_others_can_reach_it(listen: str | None, address: str | None, tmp_path: Path) -> None:
     token = tmp_path / "token"
-    token.write_text("x")
+    token.write_text("sixteen-letters-or-more")
     assert page_address(WebConfig.model_validate({"listen": listen, "token_file": token}), "porch-pi") == address

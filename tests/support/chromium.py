@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from websockets.sync.connection import Connection
+
 PATIENCE_S = 15.0
 
 
@@ -164,7 +166,7 @@ class Chromium:
         return tab
 
 
-def _ask(socket: ClientConnection, method: str, **parameters: object) -> dict[str, Any]:
+def _ask(socket: Connection, method: str, **parameters: object) -> dict[str, Any]:
     socket.send(json.dumps({"id": 1, "method": method, "params": parameters}))
     while (message := json.loads(socket.recv(PATIENCE_S))).get("id") != 1:
         pass

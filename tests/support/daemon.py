@@ -29,9 +29,10 @@ class Daemon:
     ) -> None:
         self._folder = folder
         self.config = folder / "edged.yaml"
+        page = "" if "web:" in more else "web: {listen: null}"
         self.config.write_text(
             f"device: test\nmqtt: {{host: 127.0.0.1, port: {port}}}\nstate: {folder}/state\n"
-            f"inference: {{threads: 1, deadline: 1s}}\n{'' if 'web:' in more else 'web: {listen: null}'}\n{more}\ncameras:\n{cameras}",
+            f"inference: {{threads: 1, deadline: 1s}}\n{page}\n{more}\ncameras:\n{cameras}",
             "utf-8",
         )
         self.arguments = arguments

@@ -87,5 +87,5 @@ def page_of(daemon: Daemon) -> Asker:
 
     until(lambda: bool(address()), START_S)
     asker = Asker(address()[-1])
-    until(lambda: asker("/healthz", host=f"{HOST}:{asker.port}").status == 200, START_S)  # noqa: PLR2004  HTTP's
+    until(lambda: asker("/healthz", host=f"{HOST}:{asker.port}").status == 200, START_S)
     return asker

@@ -125,12 +125,13 @@ def test_wrong_tokens_are_soon_no_longer_looked_at_and_the_right_one_neither(loc
         ("{token_file: short}", 78, "web.token_file: the file does not hold a token"),
         ("{hosts: ['http://x']}", 78, "a list of host names without scheme and port"),
         ("{listen: '127.0.0.1:1234567'}", 78, "web.listen"),
-        ("{listen: '192.0.2.1:8765'}", 69, "the page cannot listen on 192.0.2.1:8765"),
+        ("{listen: '192.0.2.1:8765', token_file: right}", 69, "the page cannot listen on 192.0.2.1:8765"),
         ("{listen: '127.0.0.1:PORT'}", 69, "another program has the port"),
     ],
 )
 def test_a_page_that_cannot_be_is_said_at_the_start(tmp_path: Path, web: str, code: int, said: str) -> None:
     (tmp_path / "short").write_text("hunter2\n")
+    (tmp_path / "right").write_text(TOKEN)
     with socket.create_server((HOST, 0)) as taken:
         more = "web: " + web.replace("PORT", str(taken.getsockname()[1]))
         with Daemon(tmp_path, free_port(), f"  a: {{source: {tmp_path}}}", more=more) as daemon:
@@ -140,11 +141,11 @@ def test_a_page_that_cannot_be_is_said_at_the_start(tmp_path: Path, web: str, co
     assert "Traceback" not in daemon.log
 
 
-def test_a_daemon_without_a_page_imports_no_server(tmp_path: Path) -> None:
-
+def test_a_daemon_without_a_page_imports_no_server() -> None:
     script = (
         "import sys, edged.daemon, edged.config as c, pathlib; from edged.web import open_page;"
-        "config = c.parse_config('web: {listen: null}\\ncameras: {a: {source: /tmp}}', name='x', folder=pathlib.Path('/'));"
+        "text = 'web: {listen: null}\\ncameras: {a: {source: /tmp}}';"
+        "config = c.parse_config(text, name='x', folder=pathlib.Path('/'));"
         "assert open_page(config) is None;"
         "print([name for name in ('uvicorn', 'starlette', 'h11', 'prometheus_client') if name in sys.modules])"
     )

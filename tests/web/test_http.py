@@ -60,12 +60,12 @@ def test_events_and_presence_are_those_that_were_published(ask: Asker) -> None:
     newest = ask("/api/events?limit=1").json["events"]
     assert len(newest) == 1
     assert newest[0].keys() == {"event_type", "camera", "label", "confidence", "time"}
-    told = ask("/api/presence?hours=1").json["labels"]
+    told = ask("/api/presence?minutes=5").json["labels"]
     assert {"Cat", "Coffee"} & {each["label"] for each in told}
     assert all(each["spans"] for each in told)
     for wrong in ("limit=0", "limit=x", "limit=1000"):
         assert ask(f"/api/events?{wrong}").status == 422
-    assert ask("/api/presence?hours=25").status == 422
+    assert ask("/api/presence?minutes=1441").status == 422
 
 
 def test_a_snapshot_is_the_picture_that_is_labelled_with_its_masks(ask: Asker) -> None:
@@ -127,9 +127,9 @@ def test_more_viewers_than_may_be_are_told_to_come_later(ask: Asker) -> None:
     until(lambda: figure(ask, "edged_page_viewers") == 0)
 
 
-@pytest.mark.parametrize("hours", ["", "?hours=24", "?hours=junk"])
-def test_the_page_holds_everything_without_a_script(ask: Asker, hours: str) -> None:
-    text = ask(f"/{hours}").text
+@pytest.mark.parametrize("window", ["", "?minutes=1440", "?minutes=junk"])
+def test_the_page_holds_everything_without_a_script(ask: Asker, window: str) -> None:
+    text = ask(f"/{window}").text
     for words in (
         "<h1>test</h1>",
         'class="region"',
@@ -150,7 +150,7 @@ def test_a_form_commands_too_and_the_page_says_what_came_of_it(ask: Asker) -> No
     assert '<p id="said" class="said" role="status">Done.</p>' in ask("/" + back.headers["location"].lstrip("./")).text
     assert ask("/api/cameras/a").json["settings"]["fps"] == 7
     back = ask.form("/do", {**fields, "value": "<b>many"})
-    assert "Not done: fps: " in ask("/" + back.headers["location"].lstrip("./")).text
+    assert "Not done: '&lt;b&gt;many' is no value" in ask("/" + back.headers["location"].lstrip("./")).text
     assert ask.form("/do", {**fields, "value": "null"}).status == 303
     assert ask.form("/do", {**fields, "what": "dance"}).status == 422
 

@@ -131,11 +131,7 @@ def test_everything_is_reached_by_the_keyboard(browser: Chromium, ask: Asker) ->
     for _ in range(30):
         for kind in ("keyDown", "keyUp"):
             tab.call("Input.dispatchKeyEvent", type=kind, key="Tab", code="Tab", windowsVirtualKeyCode=9)
-        reached.add(
-            tab.run(
-                "document.activeElement.className + ' ' + document.activeElement.tagName + ' ' + document.activeElement.innerText"
-            )
-        )
+        reached.add(tab.run("(e => `${e.className} ${e.tagName} ${e.innerText}`)(document.activeElement)"))
     said = " ".join(reached)
     for word in ("skip A", "SUMMARY Settings", "Day", "BUTTON Use", "Restart inference"):
         assert word in said, word

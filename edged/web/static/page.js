@@ -220,7 +220,7 @@ for (const time of document.querySelectorAll("#events time")) setText(time, cloc
 // ---- presence
 
 const timeline = document.getElementById("timeline");
-let hours = timeline.querySelector("[aria-current]")?.dataset.hours ?? "1";
+let minutes = timeline.querySelector("[aria-current]")?.dataset.minutes ?? "60";
 let drawing = 0;
 
 function drawTimelineSoon() {
@@ -228,16 +228,16 @@ function drawTimelineSoon() {
 }
 
 function inWords(seconds) {
-  const minutes = Math.floor(seconds / 60);
-  if (minutes >= 60) return `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
-  return minutes ? `${minutes} min` : `${Math.floor(seconds)} s`;
+  const whole = Math.floor(seconds / 60);
+  if (whole >= 60) return `${Math.floor(whole / 60)} h ${whole % 60} min`;
+  return whole ? `${whole} min` : `${Math.floor(seconds)} s`;
 }
 
 async function drawTimeline() {
   drawing = 0;
   let told;
   try {
-    const answer = await fetch(`api/presence?hours=${hours}`);
+    const answer = await fetch(`api/presence?minutes=${minutes}`);
     if (!answer.ok) return;
     told = await answer.json();
   } catch { return; }
@@ -274,11 +274,11 @@ async function drawTimeline() {
 }
 
 timeline.querySelector(".tabs").addEventListener("click", (click) => {
-  const tab = click.target.closest("[data-hours]");
+  const tab = click.target.closest("[data-minutes]");
   if (!tab) return;
   click.preventDefault();
-  hours = tab.dataset.hours;
-  for (const each of timeline.querySelectorAll("[data-hours]")) {
+  minutes = tab.dataset.minutes;
+  for (const each of timeline.querySelectorAll("[data-minutes]")) {
     if (each === tab) each.setAttribute("aria-current", "true");
     else each.removeAttribute("aria-current");
   }
