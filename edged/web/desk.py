@@ -156,6 +156,8 @@ class Desk:
         answer: Future[T] = Future()
 
         def run() -> None:
+            if not answer.set_running_or_notify_cancel():  # nobody waits for it any more
+                return
             try:
                 answer.set_result(call())
             except BaseException as error:  # noqa: BLE001  whoever asked gets it
