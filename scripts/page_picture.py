@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Makes docs/images/page.png: the demo's page in Chromium after two minutes, photos blurred: none are edged's own."""
+"""Makes docs/images/page.png: the demo's page in Chromium after two minutes, the photos blurred, as none is edged's."""
 
 from __future__ import annotations
 

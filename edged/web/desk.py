@@ -120,6 +120,10 @@ class Desk:
             self._models = (now, (Installed(BASE, None, None), *stored))
         return self._models[1]
 
+    def renew(self) -> None:
+        """Another model labels, or was brought: what can be chosen is to be looked at anew."""
+        self._models = None
+
     async def command(self, topic: str, payload: bytes, seconds: float = ASK_S) -> tuple[bool, str | None]:
         """Have a command obeyed as if it had come in at this topic, by the same part.
 
@@ -156,6 +160,8 @@ class Desk:
         answer: Future[T] = Future()
 
         def run() -> None:
+            if not answer.set_running_or_notify_cancel():  # nobody waits for it any more
+                return
             try:
                 answer.set_result(call())
             except BaseException as error:  # noqa: BLE001  whoever asked gets it

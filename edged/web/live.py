@@ -59,8 +59,9 @@ class _Camera:
     newest: tuple[Result, Frame]
     told: int = 0  # the number of the frame that viewers know the labels of
     told_at: float = 0.0
+    pictured: int = 0  # … and of the one that they have the picture of
     pictured_at: float = 0.0
-    picture: asyncio.Task[None] | None = None
+    picture: asyncio.Task[None] | None = None  # on its way
 
 
 class Live:
@@ -78,6 +79,8 @@ class Live:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._due: set[str] = set()
         self._due_lock = threading.Lock()
+        self._on_events: Callable[[Sequence[Event]], None] = lambda _: None
+        self._on_model: Callable[[], None] = lambda: None
 
     def offer(self, result: Result, frame: Frame) -> None:
         """A frame has been labelled. In the pipeline's thread."""
@@ -99,16 +102,16 @@ class Live:
     def happened(self, events: Sequence[Event]) -> None:
         """Events have been written."""
         self.history.happened(events)
-        self._call(partial(self.on_events, events))
+        self._call(partial(self._on_events, events))
 
     def models(self, model: ModelStatus, update: UpdateStatus) -> None:
         """What there is to say of the model."""
         self.model, self.update = model, update
-        self._call(lambda: self.on_model())  # noqa: PLW0108  it may be set later
+        self._call(self._on_model)
 
     def start(self, on_events: Callable[[Sequence[Event]], None], on_model: Callable[[], None]) -> None:
         """The page's loop runs; it hears of events and of the model."""
-        self.on_events, self.on_model = on_events, on_model
+        self._on_events, self._on_model = on_events, on_model
         self._loop = asyncio.get_running_loop()
 
     def stop(self) -> None:
@@ -153,8 +156,9 @@ class Live:
     def show(self, camera: str) -> None:
         """Somebody new looks on: the picture that there is, at once."""
         known = self._cameras.get(camera)
-        if known is not None and known.picture is None:
-            known.picture = asyncio.ensure_future(self._picture(camera, known))
+        if known is not None:
+            known.pictured = 0
+            self._draw(camera, known)
 
     def _call(self, what: Callable[[], None]) -> None:
         loop = self._loop
@@ -177,13 +181,19 @@ class Live:
         if result.frame != known.told:
             known.told, known.told_at = result.frame, now
             self.viewers.tell(Told("labels", name), sse("labels", label_payload(result).decode()))
-        if known.picture is None and now - known.pictured_at >= PICTURE_PAUSE_S and self._wanted(name):
+        self._draw(name, known)
+
+    def _draw(self, name: str, known: _Camera) -> None:
+        """Have the newest picture made and sent, where somebody wants it and has not got it."""
+        if known.picture is None and known.newest[0].frame != known.pictured and self._wanted(name):
             known.picture = asyncio.ensure_future(self._picture(name, known))
 
     async def _picture(self, name: str, known: _Camera) -> None:
         try:
-            known.pictured_at = time.monotonic()
-            jpeg = await self.pictures.of(name, known.newest[1])
+            await asyncio.sleep(known.pictured_at + PICTURE_PAUSE_S - time.monotonic())
+            result, frame = known.newest
+            known.pictured, known.pictured_at = result.frame, time.monotonic()
+            jpeg = await self.pictures.of(name, frame)
             self.viewers.tell(Picture(name), jpeg.data)
             if self.viewers.want(Told("picture", name)):
                 self.viewers.tell(Told("picture", name), sse("picture", f"{name} {jpeg.frame} {jpeg.text}"))
@@ -191,12 +201,10 @@ class Live:
             pass
         finally:
             known.picture = None
+        self._draw(name, known)  # a newer one may have come meanwhile
 
     def _wanted(self, name: str) -> bool:
         return self.viewers.want(Picture(name)) or self.viewers.want(Told("picture", name))
-
-    on_events: Callable[[Sequence[Event]], None] = staticmethod(lambda _: None)
-    on_model: Callable[[], None] = staticmethod(lambda: None)
 
 
 def sse(event: str, data: str) -> bytes:

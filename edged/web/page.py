@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Final
 
 from edged.config.addresses import Server
 from edged.errors import ConfigError, PermissionDeniedError, UnavailableError
-from edged.home_assistant.device import page_address
 from edged.web.desk import Desk
 from edged.web.live import Live
 from edged.web.security import Gate, Names
@@ -29,6 +28,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 STOP_S: Final = 1.0
+ANY: Final = frozenset({"0.0.0.0", "::"})  # noqa: S104  they are compared
 BACKLOG: Final = 64
 
 
@@ -44,7 +44,7 @@ class Page:
         assert web.listen is not None  # noqa: S101  `open_page` has looked
         self._socket = _listen(web.listen)
         host, port = self._socket.getsockname()[:2]
-        self.url = page_address(web, host) or f"http://{Server(host, port)}/"
+        self.url = f"http://{Server(socket.gethostname() if host in ANY else host, port)}/"
         names = Names.of(web.listen.host, web.hosts, loopback=web.listen.loopback)
         try:
             self._gate = Gate(web.token)

@@ -45,6 +45,7 @@ class PageServer:
     def __init__(self, listening: socket.socket, desk: Desk, live: Live, gate: Gate, names: Names) -> None:
         self._socket = listening
         self._live = live
+        self._desk = desk
         self._api = Api(desk, live, gate)
         config = uvicorn.Config(
             application(desk, live, gate, names, self._api),
@@ -117,6 +118,7 @@ class PageServer:
             self._telling = asyncio.ensure_future(self._tell_model())
 
     async def _tell_model(self) -> None:
+        self._desk.renew()
         with contextlib.suppress(EdgedError):
             self._live.viewers.tell(Told("model"), await self._api.model())
 

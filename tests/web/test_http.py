@@ -35,7 +35,7 @@ def test_settings_are_changed_by_the_same_words_as_over_mqtt_and_told_there(
 
 
 def test_what_is_no_command_is_refused_in_the_words_of_the_topic(ask: Asker) -> None:
-    wrong = {
+    wrong: dict[str, list[object]] = {
         "/api/cameras/a/threshold": [{"value": 2}, {"value": "much"}, {}, [1], {"value": 1, "more": 1}],
         "/api/cameras/a/fps": [{"value": 0}, {"value": 1e9}],
         "/api/cameras/a/enabled": [{"value": "maybe"}],

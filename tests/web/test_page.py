@@ -17,12 +17,20 @@ from support.page import page_of
 from support.updating_device import make_updating_device
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from support.chromium import Chromium, Tab
     from support.mosquitto import Mosquitto
     from support.page import Asker
 
 LIVE = "document.querySelector('.view > img').naturalWidth > 0 && document.querySelector('#link').innerText === 'Live'"
 HOSTILE = ("<img src=x onerror=document.title=1>", "\"'><script>document.title=1</script>", "\u202egnp.tac & <b>blue")
+
+
+@pytest.fixture(autouse=True)
+def _tabs(browser: Chromium) -> Iterator[None]:
+    yield
+    browser.close_tabs()
 
 
 def opened(browser: Chromium, ask: Asker, *, width: int = 1280, dark: bool = False) -> Tab:

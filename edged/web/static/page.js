@@ -351,7 +351,10 @@ function connect() {
   source.onerror = () => {
     setText(link, "Not connected, trying again");
     link.className = "link lost";
-    if (source?.readyState === EventSource.CLOSED) { source = null; setTimeout(connect, 5000); }
+    if (source?.readyState !== EventSource.CLOSED) return;
+    source = null;
+    setTimeout(connect, 5000);
+    fetch("api/health").then((answer) => { if (answer.status === 401) location.reload(); }, () => {});
   };
   const on = (name, show) => source.addEventListener(name, (message) => show(JSON.parse(message.data)));
   on("labels", showLabels);
