@@ -70,8 +70,7 @@ def read_all(port: int, viewers: int, ending: threading.Event) -> None:
         room = bytearray(1 << 20)
         while not ending.is_set():
             for key, _ in selector.select(0.1):
-                viewer = key.fileobj
-                if isinstance(viewer, socket.socket) and not viewer.recv_into(room):
+                if isinstance(key.fileobj, socket.socket) and not key.fileobj.recv_into(room):
                     raise RuntimeError("a viewer was sent away")
 
 
