@@ -140,7 +140,7 @@ def mixed(scene: Scene) -> None:
 
 
 def bomb(scene: Scene) -> None:
-    (scene.evil() / "metadata/timestamp.json").write_bytes(b'{"a":' * 3000 + b"1" + b"}" * 3000)
+    (scene.evil() / "metadata/timestamp.json").write_bytes(b'{"a":' * 2500 + b"1" + b"}" * 2500)
 
 
 def nonsense(scene: Scene) -> None:
@@ -156,18 +156,18 @@ def climbing(scene: Scene) -> None:
     scene.registry.offer(tiny("1.0.6", files={"../../tiny.tflite": {"sha256": "0" * 64, "size": 1}}))
 
 
-def at_every_file(fault: faults.Fault) -> Callable[[Scene], None]:
+def answering(end: str, fault: faults.Fault) -> Callable[[Scene], None]:
     def attack(scene: Scene) -> None:
+        scene.server.faults = {end: fault}
         scene.registry.publish()
-        scene.server.faults = {"": fault}
 
     return attack
 
 
 ATTACKS: dict[str, tuple[Callable[[Scene], None], str]] = {
-    "flipped bits": (at_every_file(faults.flipped), "damaged|not signed by|not a registry's signed metadata"),
-    "truncated": (at_every_file(faults.truncated), "broke off|ends after"),
-    "endless": (at_every_file(faults.endless), "more than"),
+    "flipped bits": (answering("targets.json", faults.flipped), "damaged, or a mixture of two states"),
+    "truncated": (answering("timestamp.json", faults.truncated), "broke off|ends after"),
+    "endless": (answering("timestamp.json", faults.endless), "more than"),
     "unsigned": (unsigned, "not signed by"),
     "signed by another key": (signed_by_another, "not signed by"),
     "an older state": (replayed, "an older state than one seen before"),
