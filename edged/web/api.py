@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from starlette.responses import Response
@@ -55,12 +56,14 @@ class Api:
             Route("/api/cameras/{camera}", self._camera),
             Route("/api/events", self._events),
             Route("/api/presence", self._presence),
-            Route("/api/model", self._model),
+            Route("/api/model", self._model, methods=["GET", "POST"]),
             Route("/api/live", self._stream),
             Route("/cameras/{camera}/snapshot.jpg", self._snapshot),
             Route("/cameras/{camera}/stream", self._mjpeg),
-            Route("/api/cameras/{camera}/{setting}", self._set, methods=["POST"]),
-            Route("/api/model", self._change_model, methods=["POST"]),
+            *(
+                Route(f"/api/cameras/{{camera}}/{setting}", partial(self._set, setting), methods=["POST"])
+                for setting in SETTINGS
+            ),
             Route("/api/inference", self._restart, methods=["POST"]),
         ]
 
@@ -123,7 +126,9 @@ class Api:
         spans = self._live.history.spans(since)
         return _json(to_json({"schema": SCHEMA, **presence_fields(spans, since, now)}))
 
-    async def _model(self, _: Request) -> Response:
+    async def _model(self, request: Request) -> Response:
+        if request.method == "POST":
+            return await self._obey(request, parse_model_command, self._desk.model)
         model, update = json.loads(model_payload(self._live.model)), json.loads(update_payload(self._live.update))
         found = [
             {"name": each.name, "version": each.version, "state": each.state} for each in await self._desk.models()
@@ -171,21 +176,16 @@ class Api:
         found = report.camera(request.path_params["camera"])
         return _unknown_camera(report) if found is None else mjpeg(self._live, found.name)
 
-    async def _set(self, request: Request) -> Response:
-        camera, setting = request.path_params["camera"], request.path_params["setting"]
+    async def _set(self, setting: str, request: Request) -> Response:
+        camera = request.path_params["camera"]
         report = await self._desk.report()
         if report.camera(camera) is None:
             return _unknown_camera(report)
-        if setting not in SETTINGS:
-            return refused(404, f"no such setting; there are {', '.join(SETTINGS)}")
         return await self._obey(
             request,
             lambda body: parse_setting(camera, setting, body),
             lambda body: self._desk.set(camera, setting, body),
         )
-
-    async def _change_model(self, request: Request) -> Response:
-        return await self._obey(request, parse_model_command, self._desk.model)
 
     async def _restart(self, request: Request) -> Response:
         return await self._obey(request, parse_inference_command, self._desk.inference)

@@ -48,8 +48,7 @@ class Browse:
         """All of them."""
         return [
             Route("/", self._page),
-            Route("/login", self._login_page),
-            Route("/login", self._login, methods=["POST"]),
+            Route("/login", self._login, methods=["GET", "POST"]),
             Route("/logout", self._logout, methods=["POST"]),
             Route("/do", self._do, methods=["POST"]),
             Route("/static/{name}", self._static),
@@ -81,22 +80,20 @@ class Browse:
         )
         return HTMLResponse(page(shown).encode(errors="replace"))
 
-    async def _login_page(self, request: Request) -> Response:
-        if request.state.let_in:
-            return RedirectResponse(".", 303)
-        return HTMLResponse(login_page(self._desk.device))
-
     async def _login(self, request: Request) -> Response:
+        if request.method != "POST":
+            here = login_page(self._desk.device)
+            return RedirectResponse(".", 303) if request.state.let_in else HTMLResponse(here)
         check_origin(request)
+        fields = await _form(request)
+        if fields is None or "token" not in fields:
+            return refused(422, "a form, with the field token")
         if request.state.let_in:
             return RedirectResponse(".", 303)
-        fields = await _form(request)
-        if fields is None:
-            return refused(422, "a form, with the field token")
         address = request.client.host if request.client is not None else ""
         if not self._gate.may_try(address, time.monotonic()):
             return HTMLResponse(login_page(self._desk.device, "Too many wrong tokens: wait a minute."), 429)
-        if not self._gate.knows(fields.get("token", "")):
+        if not self._gate.knows(fields["token"]):
             return HTMLResponse(login_page(self._desk.device, "That is not the token."), 403)
         self._gate.forgive(address)
         answer = RedirectResponse(".", 303)

@@ -13,8 +13,6 @@ _VOID: Final = frozenset({"input", "link", "meta", "img", "br", "rect", "polygon
 _ODD: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 """What steers a reader instead of being read: control characters, marks that turn the direction of text around."""
 
-Attributes = "Mapping[str, str | float | bool | None]"
-
 
 class Markup(str):
     """Text that is HTML, made by `tag`."""

@@ -147,5 +147,9 @@ def application(desk: Desk, live: Live, gate: Gate, names: Names, api: Api) -> A
 
 
 def _said(_: asyncio.AbstractEventLoop, context: dict[str, object]) -> None:
-    """A connection that broke is nobody's fault; anything else is to be known, once it is asked for."""
-    log.debug("page: %s", context.get("message"), exc_info=context.get("exception"))  # type: ignore[arg-type]  # as given
+    """A connection that broke is nobody's fault; anything else is one of edged's own."""
+    error = context.get("exception")
+    if isinstance(error, OSError):
+        log.debug("page: %s: %s", context.get("message"), error)
+    else:
+        log.error("page: %s", context.get("message"), exc_info=error if isinstance(error, BaseException) else None)
