@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 LEAST_PAUSE_S: Final = 0.1
 """Between two results of a camera that viewers are told of: nobody reads faster."""
-PICTURE_PAUSE_S: Final = 0.25
+PICTURE_PAUSE_S: Final = 0.4
 """Between two pictures of a camera."""
 MILLI: Final = 1000.0
 
