@@ -134,7 +134,7 @@ def test_the_page_holds_everything_without_a_script(ask: Asker, window: str) -> 
         "<h1>test</h1>",
         'class="region"',
         'class="mask"',
-        "<meter",
+        '<svg class="meter"',
         "base 1.",
         "Frame to labels",
         "Roll back",
