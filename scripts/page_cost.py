@@ -2,9 +2,10 @@
 """What people and programs that look on cost the label stream: `scripts/page_cost.py`, a line of JSON.
 
 One daemon labels as fast as it can. In turn, for some seconds each: nobody looks on; ten viewers have the page's stream
-with pictures; one has, and /metrics is scraped each second. `ratio` is results with them over results without, the
-median over all rounds; viewers and scraper run in this process, and their processor time is taken from the same machine
-(`looking_on_cpu`), so that on a small one the ratio is the worst that it can be.
+with pictures; one has, and /metrics is scraped each second. `…_ratio` is results with them over results without, the
+median over all rounds. Viewers and scraper take their time from the same machine, so the ratio is the worst that it can
+be, and moves with whatever else the machine does; `…_per_cpu_ratio` is the same in results for a second of processor
+time of daemon and worker together, which does not.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
+import operator
 import selectors
 import socket
 import statistics
@@ -66,11 +68,11 @@ def read_all(port: int, viewers: int, ending: threading.Event) -> None:
         for _ in range(viewers):
             viewer = sockets.enter_context(socket.create_connection(("127.0.0.1", port)))
             viewer.sendall(f"GET /api/live HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n\r\n".encode())
-            selector.register(viewer, selectors.EVENT_READ)
+            selector.register(viewer, selectors.EVENT_READ, viewer)
         room = bytearray(1 << 20)
         while not ending.is_set():
             for key, _ in selector.select(0.1):
-                if isinstance(key.fileobj, socket.socket) and not key.fileobj.recv_into(room):
+                if not key.data.recv_into(room):
                     raise RuntimeError("a viewer was sent away")
 
 
@@ -79,14 +81,6 @@ def scrape_all(port: int, ending: threading.Event) -> None:
     while not ending.wait(1.0):
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as answer:
             answer.read()
-
-
-def rate(listener: Listener, seconds: float) -> float:
-    """Results a second."""
-    time.sleep(SETTLE_SECONDS)
-    before, began = listener.count, time.monotonic()
-    time.sleep(seconds)
-    return (listener.count - before) / (time.monotonic() - began)
 
 
 def main() -> int:
@@ -120,27 +114,42 @@ def measure(port: int, listener: Listener, daemon: psutil.Process, args: argpars
     }
     rates: dict[str, list[float]] = {kind: [] for kind in kinds}
     spent: dict[str, list[float]] = {kind: [] for kind in kinds}
+    per_cpu: dict[str, list[float]] = {kind: [] for kind in kinds}
     for _ in range(args.rounds):
         for kind, begin in kinds.items():
-            before, began = sum(daemon.cpu_times()[:2]), time.monotonic()
             with begin():
-                rates[kind].append(rate(listener, args.seconds))
-            spent[kind].append((sum(daemon.cpu_times()[:2]) - before) / (time.monotonic() - began))
+                time.sleep(SETTLE_SECONDS)
+                count, before, began = listener.count, used(daemon), time.monotonic()
+                time.sleep(args.seconds)
+                count, seconds, cores = listener.count - count, time.monotonic() - began, used(daemon) - before
+            rates[kind].append(count / seconds)
+            spent[kind].append(cores / seconds)
+            per_cpu[kind].append(count / cores)
         print(f"page_cost: {len(rates['nobody'])} of {args.rounds}", file=sys.stderr)
-    ratios = {
-        kind: statistics.median(with_them / without for with_them, without in zip(found, rates["nobody"], strict=True))
-        for kind, found in rates.items()
-        if kind != "nobody"
-    }
     return {
         "schema": 1,
-        **{f"{kind}_ratio": round(value, 4) for kind, value in ratios.items()},
+        **ratios("ratio", rates),
+        **ratios("per_cpu_ratio", per_cpu),
         **{f"{kind}_results_a_second": round(statistics.median(found), 2) for kind, found in rates.items()},
-        **{f"{kind}_daemon_cores": round(statistics.median(found), 3) for kind, found in spent.items()},
+        **{f"{kind}_cores": round(statistics.median(found), 3) for kind, found in spent.items()},
         "fps": args.fps,
         "rounds": args.rounds,
         "seconds": args.seconds,
     }
+
+
+def ratios(name: str, found: dict[str, list[float]]) -> dict[str, object]:
+    """With somebody over without, the median over the rounds."""
+    return {
+        f"{kind}_{name}": round(statistics.median(map(operator.truediv, values, found["nobody"])), 4)
+        for kind, values in found.items()
+        if kind != "nobody"
+    }
+
+
+def used(daemon: psutil.Process) -> float:
+    """Processor seconds of daemon and worker so far."""
+    return float(sum(sum(process.cpu_times()[:2]) for process in (daemon, *daemon.children())))
 
 
 if __name__ == "__main__":

@@ -156,7 +156,7 @@ class Browse:
 
 
 async def _form(request: Request) -> dict[str, str] | None:
-    """A form's fields, of equal names the last; None where it is no form, or too large."""
+    """A form's fields, of equal names the last; None where it is no form, or something in it is too long."""
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind != "application/x-www-form-urlencoded":
         return None
@@ -164,4 +164,5 @@ async def _form(request: Request) -> dict[str, str] | None:
         pairs = parse_qs((await read_body(request)).decode(), keep_blank_values=True, max_num_fields=32)
     except ValueError:
         return None
-    return {key: values[-1][:LONGEST_FIELD] for key, values in pairs.items()}
+    fields = {key: values[-1] for key, values in pairs.items()}
+    return fields if all(len(value) <= LONGEST_FIELD for value in fields.values()) else None

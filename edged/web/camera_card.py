@@ -103,7 +103,8 @@ def _labels(labels: tuple[Label, ...]) -> Markup:
 
 def _meter(confidence: float) -> Markup:
     value = min(1.0, max(0.0, confidence))
-    return tag("meter", {"min": 0, "max": 1, "value": f"{value:.3f}", "aria-hidden": "true"})
+    whole = {"class": "meter", "viewBox": "0 0 1 1", "preserveAspectRatio": "none", "aria-hidden": "true"}
+    return tag("svg", whole, tag("rect", {"width": f"{value:.3f}", "height": 1}))
 
 
 def _settings(camera: CameraFacts, proof: str) -> Markup:

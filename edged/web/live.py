@@ -19,7 +19,7 @@ from edged.mqtt.messages import label_payload
 from edged.mqtt.model_messages import ModelStatus, UpdateStatus
 from edged.web.durations import Durations
 from edged.web.history import History
-from edged.web.pictures import Jpeg, Pictures
+from edged.web.pictures import STILL, Jpeg, Pictures
 from edged.web.viewers import Viewers
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 LEAST_PAUSE_S: Final = 0.1
 """Between two results of a camera that viewers are told of: nobody reads faster."""
-PICTURE_PAUSE_S: Final = 0.25
+PICTURE_PAUSE_S: Final = 0.4
 """Between two pictures of a camera."""
 MILLI: Final = 1000.0
 
@@ -151,7 +151,7 @@ class Live:
         known = self._cameras.get(camera)
         if known is None:
             raise UnavailableError(f"camera {camera} has given no picture yet")
-        return await self.pictures.of(camera, known.newest[1])
+        return await self.pictures.of(camera, known.newest[1], STILL)
 
     def show(self, camera: str) -> None:
         """Somebody new looks on: the picture that there is, at once."""

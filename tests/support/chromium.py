@@ -170,7 +170,11 @@ class Chromium:
             context = _ask(browser, "Target.createBrowserContext")["browserContextId"]
             target = _ask(browser, "Target.createTarget", url="about:blank", browserContextId=context)["targetId"]
         socket = connect(
-            f"ws://127.0.0.1:{self._port}/devtools/page/{target}", max_size=None, proxy=None, ping_interval=None
+            f"ws://127.0.0.1:{self._port}/devtools/page/{target}",
+            max_size=None,
+            proxy=None,
+            ping_interval=None,
+            close_timeout=0.2,
         )
         self._tabs.append((target, socket))
         tab = Tab(socket)

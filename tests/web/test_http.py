@@ -72,7 +72,7 @@ def test_a_snapshot_is_the_picture_that_is_labelled_with_its_masks(ask: Asker) -
     answer = ask("/cameras/a/snapshot.jpg")
     assert answer.headers["content-type"] == "image/jpeg"
     pixels = simplejpeg.decode_jpeg(answer.body, "RGB")
-    assert max(pixels.shape) <= 640
+    assert max(pixels.shape) <= 1280
     assert np.all(pixels[:10, :10] < 24), "what a mask hides nobody sees"
     assert ask("/cameras/b/snapshot.jpg").status == 404
 
@@ -134,7 +134,7 @@ def test_the_page_holds_everything_without_a_script(ask: Asker, window: str) -> 
         "<h1>test</h1>",
         'class="region"',
         'class="mask"',
-        "<meter",
+        '<svg class="meter"',
         "base 1.",
         "Frame to labels",
         "Roll back",

@@ -102,7 +102,7 @@ def test_it_is_read_without_javascript(browser: Chromium, ask: Asker) -> None:
     def seen() -> bool:
         nonlocal document
         document = tab.call("DOM.getDocument", depth=0)["root"]["nodeId"]
-        found = tab.call("DOM.querySelector", nodeId=document, selector=".labels meter, .view noscript img")["nodeId"]
+        found = tab.call("DOM.querySelector", nodeId=document, selector=".labels .meter, .view noscript img")["nodeId"]
         return bool(found)
 
     until(seen, 10)

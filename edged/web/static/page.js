@@ -50,7 +50,9 @@ for (const card of document.querySelectorAll("[data-camera]")) {
 function labelRow() {
   const row = make("tr");
   const bar = make("td", undefined, { class: "bar" });
-  bar.append(make("meter", undefined, { min: 0, max: 1, "aria-hidden": "true" }));
+  const meter = drawn("svg", { class: "meter", viewBox: "0 0 1 1", preserveAspectRatio: "none", "aria-hidden": "true" });
+  meter.append(drawn("rect", { height: 1 }));
+  bar.append(meter);
   row.append(make("th", "", { scope: "row" }), bar, make("td", "", { class: "figure" }));
   return row;
 }
@@ -74,7 +76,7 @@ function showLabels(result) {
   labels.forEach((label, at) => {
     const [name, bar, figure] = body.rows[at].cells;
     setText(name, label.text);
-    bar.firstElementChild.value = label.confidence;
+    bar.firstElementChild.firstElementChild.setAttribute("width", Math.min(1, label.confidence).toFixed(3));
     setText(figure, `${Math.round(label.confidence * 100)} %`);
   });
 }
