@@ -29,6 +29,7 @@ log = logging.getLogger(__name__)
 FIRST_RETRY_SECONDS: Final = 0.5
 LONGEST_RETRY_SECONDS: Final = 30.0
 WATCH_SECONDS: Final = 0.5  # how often a reader is looked at
+LEAST_FPS: Final = 1e-6  # a frame in eleven days; less overflows the timers below us
 MOST_LEFT_BEHIND: Final = 3  # threads that a camera may lose in its source before it stops trying
 MOST_LEFT_OUT: Final = 1000  # unreadable files that are told apart in the log
 
@@ -97,7 +98,7 @@ class Camera:
         self._newest = newest
         self._on_change = on_change
         self._tempo = Tempo(
-            lambda: 1.0 / (options.fps * share()),
+            lambda: 1.0 / max(options.fps * share(), LEAST_FPS),
             options.stall,
             lambda timeout: newest.wait_taken(options.name, timeout),
         )

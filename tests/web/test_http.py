@@ -55,6 +55,13 @@ def test_what_is_no_command_is_refused_in_the_words_of_the_topic(ask: Asker) -> 
     assert ask.post("/api/model", {"action": "update"}).status == 409
 
 
+def test_a_rate_that_is_hardly_any_loses_no_camera(ask: Asker) -> None:
+    assert ask.post("/api/cameras/a/fps", {"value": 1e-300}).status == 200
+    time.sleep(1)
+    assert ask("/api/cameras/a").json["state"] == "running"
+    assert ask.post("/api/cameras/a/fps", {"value": None}).status == 200
+
+
 def test_events_and_presence_are_those_that_were_published(ask: Asker) -> None:
     until(lambda: len(ask("/api/events").json["events"]) > 2, 10)
     newest = ask("/api/events?limit=1").json["events"]
