@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -110,6 +111,26 @@ def test_it_is_read_without_javascript(browser: Chromium, ask: Asker) -> None:
     assert "frames/s labelled" in whole
     assert any(address.endswith("/snapshot.jpg") for address in tab.requests), "a picture, with no script to ask for it"
     assert not any("/api/" in address for address in tab.requests)
+    picture = tab.call("DOM.querySelector", nodeId=document, selector=".view noscript img")["nodeId"]
+    corners = tab.call("DOM.getBoxModel", nodeId=picture)["model"]["content"]
+    middle = {"x": round((corners[0] + corners[4]) / 2), "y": round((corners[1] + corners[5]) / 2)}
+    on_top = tab.call("DOM.getNodeForLocation", **middle, ignorePointerEventsNone=False)["nodeId"]
+    assert on_top == picture, "nothing is written over it"
+
+
+def test_a_camera_that_leaves_the_configuration_leaves_the_open_page(
+    browser: Chromium, tmp_path: Path, broker: Mosquitto, photos: Path
+) -> None:
+    cameras = f"  a: {{source: {photos}, fps: 5}}\n  b: {{source: {photos}, fps: 5}}\n"
+    with Daemon(tmp_path, broker.port, cameras, more="web: {listen: '127.0.0.1:0'}") as daemon:
+        tab = opened(browser, page_of(daemon))
+        assert tab.run("document.querySelectorAll('[data-camera]').length") == 2
+        daemon.config.write_text(daemon.config.read_text("utf-8").replace("  b: ", "  c: "), "utf-8")
+        daemon.process.send_signal(signal.SIGHUP)
+        tab.until("document.querySelector('#camera-c') && !document.querySelector('#camera-b')")
+        daemon.config.write_text(daemon.config.read_text("utf-8").partition("  c: ")[0], "utf-8")
+        daemon.process.send_signal(signal.SIGHUP)
+        tab.until("document.querySelectorAll('[data-camera]').length === 1")
 
 
 def axe() -> str:
