@@ -183,7 +183,7 @@ async def serve(  # noqa: C901, PLR0915  one part after the other, as they are s
             "events": in_thread(events.run, "events"),
         }
         if reload is not None:
-            onlookers["reload"] = Reloader(reload, given, cameras, pipeline, supervisor).run(reloading)
+            onlookers["reload"] = Reloader(reload, given, cameras, pipeline, supervisor, page).run(reloading)
         for name, onlooker in onlookers.items():
             parts.callback(tasks.create_task(onlooker, name=name).cancel)
         progress.expect(PIPELINE, _patience(config, max(len(package.members) for package in packages)))

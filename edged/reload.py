@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from edged.live_cameras import LiveCameras
     from edged.pipeline import Pipeline
     from edged.systemd import Supervisor
+    from edged.web.page import Page
 
 log = logging.getLogger(__name__)
 
@@ -38,6 +39,7 @@ class Reloader:
     cameras: LiveCameras
     pipeline: Pipeline
     supervisor: Supervisor
+    page: Page | None = None
 
     async def run(self, asked: asyncio.Event) -> None:
         """Every time that `asked` is set."""
@@ -47,8 +49,8 @@ class Reloader:
             self.supervisor.reloading()
             try:
                 async with asyncio.timeout(READ_SECONDS):
-                    fresh = await in_thread(self.read, "reload")
-                self._take_on(fresh)
+                    fresh, token = await in_thread(self._read, "reload")
+                self._take_on(fresh, token)
             except ConfigError as error:
                 for finding in str(error).splitlines():
                     log.error("reload: %s", finding)  # noqa: TRY400  a finding for people, no trace
@@ -59,8 +61,17 @@ class Reloader:
                 log.error("reload: not done, ask for it again: %s", error)  # noqa: TRY400  as above
             self.supervisor.reloaded()
 
-    def _take_on(self, fresh: Config) -> None:
+    def _read(self) -> tuple[Config, str | None]:
+        fresh = self.read()
+        try:
+            return fresh, fresh.web.token
+        except ValueError as error:
+            raise ConfigError(f"web.token_file: {error}") from error
+
+    def _take_on(self, fresh: Config, token: str | None) -> None:
         done = self.cameras.take_on(fresh.cameras)
+        if self.page is not None and fresh.web == self.running.web and self.page.renew(token):
+            done.append("the page has another token, and all sessions are over")
         if self.pipeline.classifier is not None:
             warn_of_unknown_labels(self.pipeline.classifier, fresh.cameras)
         log.info("reload: %s", "; ".join(done) or "no camera has changed")

@@ -67,9 +67,14 @@ class Api:
             Route("/api/inference", self._restart, methods=["POST"]),
         ]
 
+    async def _report(self) -> Report:
+        report = await self._desk.report()
+        self._live.keep(report)
+        return report
+
     async def _healthz(self, request: Request) -> Response:
         try:
-            why = flowing((await self._desk.report()).health)
+            why = flowing((await self._report()).health)
         except UnavailableError as error:
             why = str(error)
         fields: dict[str, object] = {"status": "ok" if why is None else "unwell"}
@@ -78,21 +83,21 @@ class Api:
         return _json(to_json(fields), 200 if why is None else 503)
 
     async def _metrics(self, _: Request) -> Response:
-        data = exposition(await self._desk.report(), self._live)
+        data = exposition(await self._report(), self._live)
         return Response(data, headers={"content-type": CONTENT_TYPE})
 
     async def _openapi(self, _: Request) -> Response:
         return _json(document())
 
     async def _health(self, _: Request) -> Response:
-        return _json((await self._desk.report()).health.to_json())
+        return _json((await self._report()).health.to_json())
 
     async def _cameras(self, _: Request) -> Response:
-        report = await self._desk.report()
+        report = await self._report()
         return _json(to_json({"schema": SCHEMA, "cameras": [self._fields(each, report) for each in report.cameras]}))
 
     async def _camera(self, request: Request) -> Response:
-        report = await self._desk.report()
+        report = await self._report()
         found = report.camera(request.path_params["camera"])
         return _unknown_camera(report) if found is None else _json(to_json(self._fields(found, report)))
 
@@ -122,7 +127,7 @@ class Api:
             return refused(422, f"minutes: a whole number from 1 to {DAY_MINUTES}")
         now = datetime.now(UTC)
         since = now - timedelta(minutes=minutes)
-        self._live.history.agree((await self._desk.report()).known, now)
+        self._live.history.agree((await self._report()).known, now)
         spans = self._live.history.spans(since)
         return _json(to_json({"schema": SCHEMA, **presence_fields(spans, since, now)}))
 
@@ -143,7 +148,7 @@ class Api:
 
     async def _begin(self) -> list[bytes]:
         """What a page is told first: everything, as it may have been away for a while."""
-        report = await self._desk.report()
+        report = await self._report()
         first = [await self.condition(), await self.model()]
         for camera in report.cameras:
             result = self._live.result(camera.name)
@@ -154,17 +159,19 @@ class Api:
 
     async def condition(self) -> bytes:
         """A message about how the device is."""
-        return sse("condition", condition_json(await self._desk.report(), registry=self._desk.has_registry))
+        return sse("condition", condition_json(await self._report(), registry=self._desk.has_registry))
 
     async def model(self) -> bytes:
         """A message about the model."""
         return sse("model", model_json(self._live.model, self._live.update, await self._desk.models()))
 
     async def _snapshot(self, request: Request) -> Response:
-        report = await self._desk.report()
+        report = await self._report()
         found = report.camera(request.path_params["camera"])
         if found is None:
             return _unknown_camera(report)
+        if not found.applied.enabled:
+            raise UnavailableError(f"camera {found.name} is switched off")
         try:
             jpeg = await self._live.jpeg(found.name)
         except BadImageError as error:
@@ -172,13 +179,13 @@ class Api:
         return Response(jpeg.data, media_type="image/jpeg", headers={"x-frame": str(jpeg.frame)})
 
     async def _mjpeg(self, request: Request) -> ASGIApp:
-        report = await self._desk.report()
+        report = await self._report()
         found = report.camera(request.path_params["camera"])
         return _unknown_camera(report) if found is None else mjpeg(self._live, found.name)
 
     async def _set(self, setting: str, request: Request) -> Response:
         camera = request.path_params["camera"]
-        report = await self._desk.report()
+        report = await self._report()
         if report.camera(camera) is None:
             return _unknown_camera(report)
         return await self._obey(

@@ -58,7 +58,7 @@ class Browse:
         wanted = request.query_params.get("minutes", "")
         minutes = int(wanted) if wanted in map(str, WINDOWS.values()) else WINDOWS["Hour"]
         report = await self._desk.report()
-        self._live.keep({camera.name for camera in report.cameras})
+        self._live.keep(report)
         now = datetime.now(UTC)
         since = now - timedelta(minutes=minutes)
         self._live.history.agree(report.known, now)

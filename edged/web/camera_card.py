@@ -44,15 +44,15 @@ def camera_card(camera: CameraFacts, row: Row | None, seen: tuple[Result, Size] 
 
 def _view(camera: CameraFacts, size: Size | None) -> Markup:
     """The picture comes with the script; without one, as a snapshot."""
-    address = f"cameras/{camera.name}/snapshot.jpg"
+    address, on = f"cameras/{camera.name}/snapshot.jpg", camera.applied.enabled
     alt = f"What {camera.name} sees"
     return tag(
         "div",
         {"class": "view"},
         tag("img", {"alt": alt, "hidden": True}),
-        tag("noscript", None, tag("img", {"src": address, "alt": alt})),
+        tag("noscript", None, tag("img", {"src": address, "alt": alt})) if on else None,
         _overlay(camera, size),
-        tag("p", {"class": "empty"}, "Switched off" if not camera.applied.enabled else "No picture yet"),
+        tag("p", {"class": "empty"}, "No picture yet" if on else "Switched off"),
     )
 
 

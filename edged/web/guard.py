@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import time
-from http.cookies import CookieError, SimpleCookie
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import cookie_parser
 from starlette.responses import RedirectResponse, Response
 
 from edged.errors import EdgedError
@@ -66,7 +66,7 @@ class Guard:
         if not self._names.allows(headers.get("host", "")):
             return refused(421, "this page is not known by that name; web.hosts in the configuration adds names")
         now = time.time()
-        session = _cookie(headers.get("cookie", ""))
+        session = cookie_parser(headers.get("cookie", "")).get(COOKIE, "")  # whatever others on this host put beside it
         scheme, _, token = headers.get("authorization", "").partition(" ")
         state = scope.setdefault("state", {})
         state["by_token"], state["session"] = False, session if self._gate.is_session(session, now) else ""
@@ -95,7 +95,7 @@ def check_origin(request: Request) -> None:
     """
     origin = request.headers.get("origin")
     if origin is not None:
-        if urlsplit(origin).netloc.lower() != request.headers.get("host", "").lower():
+        if _site(origin) != request.headers.get("host", "").lower():
             raise ForgedError("this request comes from another site")
     elif request.headers.get("sec-fetch-site", "same-origin") not in {"same-origin", "none"}:
         raise ForgedError("this request comes from another site")
@@ -163,9 +163,8 @@ class _Answer:
         await self._send(message)
 
 
-def _cookie(header: str) -> str:
+def _site(origin: str) -> str:
     try:
-        found = SimpleCookie(header[:4096]).get(COOKIE)
-    except CookieError:
+        return urlsplit(origin).netloc.lower()
+    except ValueError:  # no address at all
         return ""
-    return "" if found is None else found.value

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from edged.camera.geometry import Size
     from edged.labeling.label import Result
     from edged.mqtt.event_messages import Event
+    from edged.web.desk import Report
 
 LEAST_PAUSE_S: Final = 0.1
 """Between two results of a camera that viewers are told of: nobody reads faster."""
@@ -77,6 +78,8 @@ class Live:
         self.update = UpdateStatus()
         self._cameras: dict[str, _Camera] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._kept = 0.0
+        self._off: frozenset[str] = frozenset()  # a frame that was on its way may come after that
         self._due: set[str] = set()
         self._due_lock = threading.Lock()
         self._on_events: Callable[[Sequence[Event]], None] = lambda _: None
@@ -109,6 +112,10 @@ class Live:
         self.model, self.update = model, update
         self._call(self._on_model)
 
+    def dismiss(self) -> None:
+        """Whoever looks on has to show anew that they may."""
+        self._call(self.viewers.dismiss)
+
     def start(self, on_events: Callable[[Sequence[Event]], None], on_model: Callable[[], None]) -> None:
         """The page's loop runs; it hears of events and of the model."""
         self._on_events, self._on_model = on_events, on_model
@@ -120,16 +127,22 @@ class Live:
         self.viewers.close()
         self.pictures.close()
 
-    def keep(self, cameras: set[str]) -> None:
-        """There are these cameras and no others."""
-        gone = self._cameras.keys() - cameras
+    def keep(self, report: Report) -> None:
+        """There are these cameras and no others. What one that is off saw last is nobody's business any more."""
+        if report.at == self._kept:  # a camera may have been switched on since
+            return
+        self._kept = report.at
+        before, self._off = self._off, frozenset(camera.name for camera in report.cameras if not camera.applied.enabled)
+        gone = self._cameras.keys() - {camera.name for camera in report.cameras} | self._off & self._cameras.keys()
         for name in gone:
             self._cameras.pop(name, None)
         self.pictures.forget(set(gone))
+        for name in before - self._off:
+            self._spread(name)
 
     def result(self, camera: str) -> Result | None:
         """The last one."""
-        known = self._cameras.get(camera)
+        known = self._known(camera)
         return None if known is None else known.newest[0]
 
     def seen(self) -> dict[str, tuple[Result, Size]]:
@@ -138,7 +151,8 @@ class Live:
         for name, known in list(self._cameras.items()):
             result, frame = known.newest
             with contextlib.suppress(BadImageError):  # a damaged file has no size
-                found[name] = result, frame.picture.size
+                if name not in self._off:
+                    found[name] = result, frame.picture.size
         return found
 
     async def jpeg(self, camera: str) -> Jpeg:
@@ -148,17 +162,20 @@ class Live:
             UnavailableError: there is none yet.
             BadImageError: it is damaged.
         """
-        known = self._cameras.get(camera)
+        known = self._known(camera)
         if known is None:
             raise UnavailableError(f"camera {camera} has given no picture yet")
         return await self.pictures.of(camera, known.newest[1], STILL)
 
     def show(self, camera: str) -> None:
         """Somebody new looks on: the picture that there is, at once."""
-        known = self._cameras.get(camera)
+        known = self._known(camera)
         if known is not None:
             known.pictured = 0
             self._draw(camera, known)
+
+    def _known(self, camera: str) -> _Camera | None:
+        return None if camera in self._off else self._cameras.get(camera)
 
     def _call(self, what: Callable[[], None]) -> None:
         loop = self._loop
@@ -168,7 +185,7 @@ class Live:
 
     def _spread(self, name: str) -> None:
         """Tell viewers the newest labels of a camera, and have its picture made where somebody wants it."""
-        known = self._cameras.get(name)
+        known = self._known(name)
         now = time.monotonic()
         if known is not None and now - known.told_at < LEAST_PAUSE_S and self._loop is not None:
             self._loop.call_later(known.told_at + LEAST_PAUSE_S - now, self._spread, name)

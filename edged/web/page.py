@@ -73,6 +73,13 @@ class Page:
         self._server.start()
         log.info("page: %s", self.url)
 
+    def renew(self, token: str | None) -> bool:
+        """Take on another token: every session ends, and so does every stream. Returns whether it is another one."""
+        renewed = self._gate.renew(token)
+        if renewed:
+            self._live.dismiss()
+        return renewed
+
     async def stop(self) -> None:
         """Close all connections and the port: within a second."""
         if self._server is None:

@@ -73,7 +73,7 @@ class Gate:
     """
 
     def __init__(self, token: str | None) -> None:
-        self._token = None if token is None else hashlib.sha256(token.encode()).digest()
+        self._token = None if token is None else _digest(token)
         self._secret = secrets.token_bytes(32)
         self._tries: OrderedDict[str, Allowance] = OrderedDict()
 
@@ -84,11 +84,22 @@ class Gate:
 
     def knows(self, token: str) -> bool:
         """Whether this is the token; takes as long for one that is nearly right as for any other."""
-        return self._token is not None and hmac.compare_digest(hashlib.sha256(token.encode()).digest(), self._token)
+        return self._token is not None and hmac.compare_digest(_digest(token), self._token)
+
+    def renew(self, token: str | None) -> bool:
+        """Take on another token, which ends every session. Whether one is needed at all stays as it was.
+
+        Returns:
+            Whether it is another one.
+        """
+        if token is None or self._token is None or self.knows(token):
+            return False
+        self._token = _digest(token)
+        return True
 
     def may_try(self, address: str, now: float) -> bool:
         """Whether this address (an IPv6 one stands for its network) may try a token now; counts as a try."""
-        key = _network(address)
+        key = network(address)
         allowance = self._tries.pop(key, None) or Allowance(TRIES, TRIES_A_SECOND)
         self._tries[key] = allowance
         if len(self._tries) > MOST_ADDRESSES:
@@ -97,7 +108,7 @@ class Gate:
 
     def forgive(self, address: str) -> None:
         """It knew the token."""
-        self._tries.pop(_network(address), None)
+        self._tries.pop(network(address), None)
 
     def session(self, now: float) -> str:
         """A cookie's value for somebody who has shown the token. Worth nothing any more once the token is another."""
@@ -123,7 +134,12 @@ class Gate:
         return hmac.new(self._token or b"", f"session {body}".encode(), "sha256").hexdigest()
 
 
-def _network(address: str) -> str:
+def _digest(token: str) -> bytes:
+    return hashlib.sha256(token.encode()).digest()
+
+
+def network(address: str) -> str:
+    """What an address is counted as: itself, or the network that an IPv6 one is of."""
     try:
         parsed = ipaddress.ip_address(address.partition("%")[0])
     except ValueError:
@@ -133,3 +149,12 @@ def _network(address: str) -> str:
             return str(parsed.ipv4_mapped)
         return str(ipaddress.ip_network((parsed, 64), strict=False))
     return str(parsed)
+
+
+def is_loopback(address: str) -> bool:
+    """Whether it is this machine's own, as a client's address."""
+    try:
+        parsed = ipaddress.ip_address(address.partition("%")[0])
+    except ValueError:
+        return False
+    return (getattr(parsed, "ipv4_mapped", None) or parsed).is_loopback

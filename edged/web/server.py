@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 import uvicorn
 from starlette.applications import Starlette
+from starlette.requests import ClientDisconnect
 
 from edged.errors import EdgedError, UnavailableError
 from edged.web.api import Api
@@ -134,13 +135,16 @@ def application(desk: Desk, live: Live, gate: Gate, names: Names, api: Api) -> A
         log.error("page: %s", request.url.path, exc_info=error)
         return refused(500, "an error of edged's own; its log has more")
 
+    async def gone(request: Request, error: Exception) -> Response:  # noqa: ARG001  nobody's fault, and no news
+        return refused(400, "the request broke off")
+
     async def unknown(request: Request, error: Exception) -> Response:
         status = getattr(error, "status_code", 404)
         text = "no such page" if status == 404 else f"{request.method} is not for this page"  # noqa: PLR2004  HTTP's
         return refused(status, text, getattr(error, "headers", None))
 
     routes = [*Browse(desk, live, gate).routes(), *api.routes()]
-    handlers = {EdgedError: failed, Exception: failed, 404: unknown, 405: unknown}
+    handlers = {EdgedError: failed, ClientDisconnect: gone, Exception: failed, 404: unknown, 405: unknown}
     app = Starlette(routes=routes, exception_handlers=handlers)
     app.router.redirect_slashes = False
     return Guard(app, names, gate)

@@ -96,8 +96,12 @@ class Viewers:
             if viewer.wants(kind):
                 viewer.put(kind, item)
 
+    def dismiss(self) -> None:
+        """Everybody is to go; who may come again comes again."""
+        for viewer in self._viewers:
+            viewer.close()
+
     def close(self) -> None:
         """Everybody is to go, and nobody comes any more."""
         self._closed = True
-        for viewer in self._viewers:
-            viewer.close()
+        self.dismiss()

@@ -26,6 +26,10 @@ if TYPE_CHECKING:
 PATIENCE_S = 30.0
 
 
+class ProtocolError(AssertionError):
+    """The browser could not do what it was told."""
+
+
 class Tab:
     """A tab. `errors`: what its console had to complain of, Content-Security-Policy and failed requests among it."""
 
@@ -45,7 +49,8 @@ class Tab:
         while True:
             message = json.loads(self._socket.recv(PATIENCE_S))
             if message.get("id") == self._number:
-                assert "error" not in message, f"{method}: {message['error']}"
+                if "error" in message:
+                    raise ProtocolError(f"{method}: {message['error']}")
                 result: dict[str, Any] = message["result"]
                 return result
             self._note(message)
@@ -78,7 +83,10 @@ class Tab:
 
         def true() -> bool:
             time.sleep(0.03)
-            return bool(self.run(f"Boolean({script})"))
+            try:
+                return bool(self.run(f"Boolean({script})"))
+            except ProtocolError:  # the page is being loaded anew just now
+                return False
 
         until(true, seconds)
 
@@ -174,7 +182,7 @@ class Chromium:
             max_size=None,
             proxy=None,
             ping_interval=None,
-            close_timeout=0.2,
+            close_timeout=0.5,  # what was not read of a page that is looked at holds the last word up
         )
         self._tabs.append((target, socket))
         tab = Tab(socket)

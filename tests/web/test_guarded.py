@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import signal
 import socket
 import subprocess
 import sys
+import time
 from typing import TYPE_CHECKING
 
 import pytest
 from support.daemon import Daemon
-from support.mosquitto import HOST, free_port
-from support.page import TOKEN
+from support.mosquitto import HOST, free_port, until
+from support.page import TOKEN, page_of
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from support.mosquitto import Mosquitto
     from support.page import Asker
 
 BEARER = f"Bearer {TOKEN}"
@@ -54,6 +57,13 @@ def test_a_browser_shows_it_once_and_keeps_a_session(locked: Asker) -> None:
     assert (out.status, 'edged_session=""' in out.headers["set-cookie"]) == (303, True)
 
 
+def test_what_others_on_this_host_put_into_the_cookies_logs_nobody_out(locked: Asker) -> None:
+    session = locked.form("/login", {"token": TOKEN}).headers["set-cookie"].partition(";")[0]
+    for other in ('a={"x":1}', "a=b c", "a", "a@b=c", "expires=x", 'a="x,y"', f"a={'y' * 5000}"):
+        for cookies in (f"{other}; {session}", f"{session}; {other}"):
+            assert locked("/", cookie=cookies).status == 200, cookies[:20]
+
+
 def test_a_session_behind_tls_is_for_tls_alone(locked: Asker) -> None:
     secure = locked.form("/login", {"token": TOKEN}, origin="https://porch.example", host="porch.example")
     assert "Secure" in secure.headers["set-cookie"]
@@ -69,7 +79,8 @@ def test_the_page_is_known_by_its_own_names_alone(locked: Asker, ask: Asker) -> 
 
 
 @pytest.mark.parametrize(
-    "origin", ["https://evil.example", "null", "http://127.0.0.1:1", "http://evil.example#127.0.0.1"]
+    "origin",
+    ["https://evil.example", "null", "http://127.0.0.1:1", "http://evil.example#127.0.0.1", "http://[", "http://x]"],
 )
 def test_another_sites_page_changes_nothing(ask: Asker, origin: str) -> None:
     forged = ask.post("/api/cameras/a/enabled", {"value": "OFF"}, origin=origin, x_csrf_token=ask.proof())
@@ -110,6 +121,16 @@ def test_odd_requests_are_answered_in_order(ask: Asker) -> None:
     assert ask("/healthz").status == 200
 
 
+def test_a_request_that_breaks_off_is_no_news(ask: Asker, paged: Daemon) -> None:
+    kind = "application/x-www-form-urlencoded"
+    with ask.connect() as connection:
+        head = f"POST /login HTTP/1.1\r\nHost: {HOST}\r\nContent-Type: {kind}\r\nContent-Length: 9\r\n\r\nto"
+        connection.sendall(head.encode())
+        time.sleep(0.2)
+    assert ask("/healthz").status == 200
+    assert "Traceback" not in paged.log
+
+
 def test_wrong_tokens_are_soon_no_longer_looked_at_and_the_right_one_neither(locked: Asker) -> None:
     statuses = [locked("/api/health", authorization=f"Bearer {number}").status for number in range(8)]
     assert statuses == [401] * 5 + [429] * 3
@@ -139,6 +160,27 @@ def test_a_page_that_cannot_be_is_said_at_the_start(tmp_path: Path, web: str, co
     assert said in daemon.log
     assert "hunter2" not in daemon.log
     assert "Traceback" not in daemon.log
+
+
+def test_another_token_in_the_file_is_taken_on_by_a_reload_and_whoever_looked_on_is_out(
+    tmp_path: Path, module_broker: Mosquitto, module_photos: Path
+) -> None:
+    (tmp_path / "token").write_text(f"{TOKEN}\n")
+    more = "web: {listen: '0.0.0.0:0', token_file: token}"
+    with Daemon(tmp_path, module_broker.port, f"  a: {{source: {module_photos}}}", more=more) as daemon:
+        ask = page_of(daemon)
+        with ask.connect() as looking:
+            looking.sendall(f"GET /api/live HTTP/1.1\r\nHost: {HOST}\r\nAuthorization: {BEARER}\r\n\r\n".encode())
+            assert looking.recv(100).startswith(b"HTTP/1.1 200")
+            (tmp_path / "token").write_text("another-token-that-nobody-guesses\n")
+            daemon.process.send_signal(signal.SIGHUP)
+            until(lambda: "the page has another token" in daemon.log)
+            looking.settimeout(5)
+            while not looking.recv(65536).endswith(b"0\r\n\r\n"):
+                pass
+        assert ask("/api/health", authorization=BEARER).status == 401
+        assert ask("/api/health", authorization="Bearer another-token-that-nobody-guesses").status == 200
+        assert "nobody-guesses" not in daemon.log
 
 
 def test_a_daemon_without_a_page_imports_no_server() -> None:

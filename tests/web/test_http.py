@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import time
 from typing import TYPE_CHECKING
@@ -82,6 +83,28 @@ def test_a_snapshot_is_the_picture_that_is_labelled_with_its_masks(ask: Asker) -
     assert max(pixels.shape) <= 1280
     assert np.all(pixels[:10, :10] < 24), "what a mask hides nobody sees"
     assert ask("/cameras/b/snapshot.jpg").status == 404
+
+
+def test_what_a_camera_saw_before_it_was_switched_off_nobody_sees(ask: Asker) -> None:
+    assert ask.post("/api/cameras/a/enabled", {"value": "OFF"}).status == 200
+    try:
+        until(lambda: ask("/api/cameras/a").json["result"] is None, 5)
+        answer = ask("/cameras/a/snapshot.jpg")
+        assert (answer.status, answer.json) == (503, {"error": "camera a is switched off"})
+        assert "<meter" not in ask("/").text
+        with ask.connect() as connection:
+            connection.sendall(f"GET /api/live HTTP/1.1\r\nHost: {HOST}\r\n\r\n".encode())
+            connection.settimeout(0.7)
+            told = b""
+            with contextlib.suppress(TimeoutError):
+                while True:
+                    told += connection.recv(65536)
+        assert b"event: condition" in told
+        assert b"event: picture" not in told
+        assert b"event: labels" not in told
+    finally:
+        assert ask.post("/api/cameras/a/enabled", {"value": None}).status == 200
+    until(lambda: ask("/cameras/a/snapshot.jpg").status == 200, 10)
 
 
 def test_a_stream_is_mjpeg_and_nothing_is_encoded_without_a_viewer(ask: Asker) -> None:

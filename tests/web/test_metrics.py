@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from support.mosquitto import until
 
 from edged.web.durations import BOUNDS, Durations
 
@@ -48,6 +49,7 @@ def test_promtool_takes_the_alerts() -> None:
 
 @pytest.mark.parametrize("file", ["prometheus/edged.rules.yml", "grafana/edged.json"])
 def test_alerts_and_dashboard_ask_for_nothing_that_there_is_not(ask: Asker, file: str) -> None:
+    until(lambda: "edged_model_info" in ask("/metrics").text)
     there = set(NAME.findall(re.sub("^#.*$", "", ask("/metrics").text, flags=re.MULTILINE))) | SOMETIMES
     wanted = set(NAME.findall((CONFIG / file).read_text("utf-8")))
     assert len(wanted) > 8

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from support.chromium import ProtocolError
 from support.daemon import Daemon
 from support.fleet_registry import Operator
 from support.models import write_package
@@ -97,19 +99,37 @@ def test_it_is_read_without_javascript(browser: Chromium, ask: Asker) -> None:
     tab = browser.tab(lambda tab: tab.look(800, 900))
     tab.call("Emulation.setScriptExecutionDisabled", value=True)
     tab.call("Page.navigate", url=ask.url)
-    document = tab.call("DOM.getDocument", depth=0)["root"]["nodeId"]
+    whole = ""
 
-    def seen() -> bool:
-        nonlocal document
-        document = tab.call("DOM.getDocument", depth=0)["root"]["nodeId"]
-        found = tab.call("DOM.querySelector", nodeId=document, selector=".labels .meter, .view noscript img")["nodeId"]
-        return bool(found)
+    def read() -> bool:
+        """Whether there is a picture, and nothing written over it."""
+        nonlocal whole
+        try:
+            document = tab.call("DOM.getDocument", depth=0)["root"]["nodeId"]
+            picture = tab.call("DOM.querySelector", nodeId=document, selector=".view noscript img")["nodeId"]
+            corners = tab.call("DOM.getBoxModel", nodeId=picture)["model"]["content"]
+            middle = {"x": round((corners[0] + corners[4]) / 2), "y": round((corners[1] + corners[5]) / 2)}
+            whole = tab.call("DOM.getOuterHTML", nodeId=document)["outerHTML"]
+            return bool(tab.call("DOM.getNodeForLocation", **middle)["nodeId"] == picture)
+        except ProtocolError:  # it is being loaded, or loads itself anew
+            return False
 
-    until(seen, 10)
-    whole = tab.call("DOM.getOuterHTML", nodeId=document)["outerHTML"]
+    until(read, 10)
     assert "frames/s labelled" in whole
     assert any(address.endswith("/snapshot.jpg") for address in tab.requests), "a picture, with no script to ask for it"
     assert not any("/api/" in address for address in tab.requests)
+
+
+def test_a_camera_that_leaves_the_configuration_leaves_the_open_page(
+    browser: Chromium, tmp_path: Path, broker: Mosquitto, photos: Path
+) -> None:
+    cameras = f"  a: {{source: {photos}, fps: 5}}\n  b: {{source: {photos}, fps: 5}}\n"
+    with Daemon(tmp_path, broker.port, cameras, more="web: {listen: '127.0.0.1:0'}") as daemon:
+        tab = opened(browser, page_of(daemon))
+        assert tab.run("document.querySelectorAll('[data-camera]').length") == 2
+        daemon.config.write_text(daemon.config.read_text("utf-8").partition("  b: ")[0], "utf-8")
+        daemon.process.send_signal(signal.SIGHUP)
+        tab.until("document.querySelectorAll('[data-camera]').length === 1")
 
 
 def axe() -> str:

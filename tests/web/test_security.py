@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edged.web.security import MOST_ADDRESSES, SESSION_S, Gate, Names
+from edged.web.security import MOST_ADDRESSES, SESSION_S, Gate, Names, is_loopback, network
 
 NOW = 1_800_000_000.0
 LOOPBACK = Names.of("127.0.0.1", (), loopback=True)
@@ -44,11 +44,30 @@ def test_a_session_lasts_for_its_time_outlives_a_restart_and_ends_with_its_token
     assert not again.is_session(f"{int(expiry) + 1}.{nonce}.{signature}", NOW + 1)
 
 
+def test_another_token_ends_every_session_and_opens_nothing() -> None:
+    gate = Gate("token one, long enough")
+    session = gate.session(NOW)
+    assert not gate.renew("token one, long enough")
+    assert not gate.renew(None), "a page that wants a token goes on wanting one"
+    assert gate.is_session(session, NOW + 1)
+    assert gate.renew("token two, long enough")
+    assert (gate.knows("token one, long enough"), gate.knows("token two, long enough")) == (False, True)
+    assert not gate.is_session(session, NOW + 1)
+    unlocked = Gate(None)
+    assert (unlocked.renew("token two, long enough"), unlocked.open) == (False, True)
+
+
 @given(st.text(max_size=120))
 def test_no_text_that_was_not_given_out_is_a_session_or_a_proof(text: str) -> None:
     gate = Gate("token one, long enough")
     assert not gate.is_session(text, NOW)
     assert not gate.is_proof(text, "session")
+
+
+def test_this_machine_has_many_addresses_and_an_ipv6_network_one() -> None:
+    assert all(is_loopback(address) for address in ("127.0.0.1", "127.1.2.3", "::1", "::ffff:127.0.0.1"))
+    assert not any(is_loopback(address) for address in ("10.0.0.1", "fe80::1%eth0", "::ffff:10.0.0.1", "", "nobody"))
+    assert network("fd00::1") == network("fd00::2%eth0") != network("fd00:0:0:1::1")
 
 
 def test_an_address_has_so_many_tries_and_others_are_not_kept_waiting() -> None:

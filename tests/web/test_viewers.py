@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
 import threading
 import time
@@ -119,6 +120,25 @@ def test_a_request_that_trickles_in_costs_its_connection(port: int, begun: bytes
         assert not open_for(connection, 10)
 
 
+def test_a_request_that_comes_right_behind_another_one_has_no_longer_than_others(port: int) -> None:
+    with socket.create_connection(("127.0.0.1", port)) as connection:
+        first = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
+        connection.sendall(first + b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nab")
+        assert not open_for(connection, 3)
+
+
+def test_one_machine_does_not_take_all_connections(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(protocol, "MOST_OF_ONE", 2)
+    monkeypatch.setattr(protocol, "is_loopback", lambda address: address == "127.0.0.1")
+    with contextlib.ExitStack() as stack:
+        others = [
+            stack.enter_context(socket.create_connection(("127.0.0.1", port), source_address=("127.0.0.2", 0)))
+            for _ in range(3)
+        ]
+        assert [open_for(each, 0.1) for each in others] == [True, True, False]
+        assert open_for(stack.enter_context(socket.create_connection(("127.0.0.1", port))), 0.1)
+
+
 def test_a_whole_request_is_answered_and_the_next_one_on_the_same_connection(port: int) -> None:
     with socket.create_connection(("127.0.0.1", port)) as connection:
         for _ in range(3):
@@ -130,6 +150,19 @@ def test_a_whole_request_is_answered_and_the_next_one_on_the_same_connection(por
             time.sleep(0.25)
         connection.sendall(b"GET / HTTP/1.1\r\n")
         assert not open_for(connection, 3)
+
+
+def test_for_who_does_not_read_little_is_kept(port: int) -> None:
+    with socket.socket() as connection:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        connection.connect(("127.0.0.1", port))
+        connection.sendall(b"GET /long HTTP/1.1\r\nHost: x\r\n\r\n")
+        time.sleep(1.2)
+        kept = 0
+        with contextlib.suppress(ConnectionError):
+            while data := connection.recv(65536):
+                kept += len(data)
+        assert kept < 512 * 1024
 
 
 def test_who_does_not_read_is_let_go(port: int) -> None:

@@ -142,9 +142,11 @@ function showCondition(told) {
       setText(line.querySelector("dd"), row.value);
     }
   }
+  const names = Object.keys(told.settings);
+  if (names.length !== cards.size || names.some((name) => !cards.has(name))) { location.reload(); return; }
   for (const [camera, row] of Object.entries(told.cameras)) {
     const known = cards.get(camera);
-    if (!known) { location.reload(); return; }
+    if (!known) continue;
     known.state.className = `state ${row.level}`;
     setText(known.state, row.value);
   }
