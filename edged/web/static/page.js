@@ -44,6 +44,7 @@ for (const card of document.querySelectorAll("[data-camera]")) {
     overlay: card.querySelector(".overlay"),
     body: card.querySelector(".labels tbody"),
     state: card.querySelector(".state"),
+    height: 0, // of its labels: it only grows, so that what is below stays where a thumb aims
   });
 }
 
@@ -79,6 +80,10 @@ function showLabels(result) {
     bar.firstElementChild.firstElementChild.setAttribute("width", Math.min(1, label.confidence).toFixed(3));
     setText(figure, `${Math.round(label.confidence * 100)} %`);
   });
+  if (body.offsetHeight > known.height) {
+    known.height = body.offsetHeight;
+    body.style.minHeight = `${known.height}px`;
+  }
 }
 
 function showPicture(text) {
