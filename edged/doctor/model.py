@@ -13,6 +13,7 @@ from edged.models.choose import choose
 from edged.models.package import BASE, find_model, open_package
 from edged.models.prove import open_proved
 from edged.models.store import Store
+from edged.updates.shelf import refusals_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -30,7 +31,10 @@ NO_TWIN: Final = (
 def look_at_model(machine: Machine) -> list[Check]:
     """Whether the configured model can be used, and on what."""
     model = machine.model
-    chosen = choose(Store(machine.state), model.name) if model.path is None else None
+    chosen = None
+    if model.path is None:
+        store = Store(machine.state)
+        chosen = choose(store, model.name, refusals_of(store).digests)
     if model.path is None and chosen is None and model.name != BASE:
         return [_missing(machine)]
     try:
@@ -54,6 +58,11 @@ def look_at_model(machine: Machine) -> list[Check]:
 
 def _missing(machine: Machine) -> Check:
     name = machine.model.name
+    waiting = [entry for entry in Store(machine.state).entries() if entry.record.name == name]
+    trying = next((entry for entry in waiting if entry.record.state == "probation"), None)
+    if trying is not None:
+        text = f"{trying.label} is on probation, and no other {name} has done well: a start begins with the base model"
+        return Check(NAME, "warning", text, "let the service run: it tries the model by itself (edged models list)")
     if machine.registry is not None:
         text = f"model {name} has not come from the registry yet: the base model labels"
         return Check(NAME, "warning", text, "edged models update (it says why, where there is none)")

@@ -11,7 +11,8 @@ from support.fleet_registry import Operator
 from support.models import write_package
 from support.static_server import StaticServer, flipped, status
 
-from edged.config import RegistryConfig
+from edged.config import ModelConfig, RegistryConfig
+from edged.doctor.model import look_at_model
 from edged.doctor.models import look_at_models
 from edged.doctor.registry import look_at_clock, look_at_registry
 from edged.models.store import Store
@@ -108,3 +109,20 @@ def test_installed_models_are_absent_whole_or_damaged(tree: Tree, tmp_path: Path
     assert (active.state, previous.state) == ("problem", "warning")
     assert "edged models install tiny --use" in str(active.cure)
     assert str(previous.cure) == f"edged models remove sha256:{old.digest[:12]}"
+
+
+def test_a_model_on_probation_is_said_and_what_a_start_begins_with(tree: Tree, tmp_path: Path) -> None:
+    entry = put(tree.machine.state, tmp_path, "1.0.0")
+    machine = replace(tree.machine, model=ModelConfig.model_validate({"name": "tiny"}))
+    assert [(check.state, check.text) for check in look_at_model(machine)] == [("ok", "tiny 1.0.0")]
+    store = Store(tree.machine.state)
+    with changing(store) as change:
+        change.record(entry.digest, replace(entry.record, state="probation"))
+    [check] = look_at_model(machine)
+    assert (check.state, "tiny@1.0.0 is on probation" in check.text) == ("warning", True)
+    assert "let the service run" in str(check.cure)
+    with changing(store) as change:
+        change.use(None)
+        change.remove(store.entries()[0])
+    [check] = look_at_model(machine)
+    assert (check.state, "edged models install tiny" in str(check.cure)) == ("problem", True)
