@@ -23,8 +23,9 @@ if TYPE_CHECKING:
 hypothesis.settings.register_profile("edged", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
 hypothesis.settings.load_profile("edged")
 
-# A shell's background jobs ignore SIGINT, and everything that the tests start would inherit that.
+# A shell's background jobs ignore SIGINT, and nohup SIGHUP; everything that the tests start would inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 # Tests of stated bounds (back within a second, stopped within five) need a processor that no other test keeps busy:
