@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from edged.errors import EdgedError, ModelError
+from edged.errors import EdgedError
 from edged.models.package import BASE
 from edged.threads import in_thread
 from edged.updates.probation import ENOUGH, Conduct, Standing, Terms, Verdict, judge
@@ -176,7 +176,7 @@ class Changeover:
         """Change the store as well as can be: with a full disk labels are right all the same until the next start."""
         try:
             await in_thread(what, "store")
-        except (EdgedError, ModelError) as error:
+        except (EdgedError, RuntimeError) as error:  # the latter: no thread is to be had now
             log.warning("the models on this device cannot be changed: %s", error)
 
     def _took_over(self, entry: Entry | None, ref: ModelRef) -> None:

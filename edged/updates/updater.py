@@ -70,8 +70,8 @@ class Updater:
         while (classifier := self._pipeline.classifier) is None:  # noqa: ASYNC110  another thread sets it
             await asyncio.sleep(TICK_SECONDS)
         self._work.changeover.begin(classifier.ref)
-        if not self._fixed and await in_thread(partial(self._work.shelf.to_try, self._name), "store") is not None:
-            self._resume_by = asyncio.get_running_loop().time() + ACQUAINTANCE_SECONDS
+        if not self._fixed:
+            await self._attempt(self._look_for_one_to_try())
         self._say()
         try:
             while True:
@@ -98,6 +98,12 @@ class Updater:
             self._work.telling.fault(error)
         self._say()
         return error
+
+    async def _look_for_one_to_try(self) -> None:
+        """Whether `_resume` has something to do; where that cannot be seen now, it looks itself."""
+        self._resume_by = asyncio.get_running_loop().time() + ACQUAINTANCE_SECONDS
+        if await in_thread(partial(self._work.shelf.to_try, self._name), "store") is None:
+            self._resume_by = None
 
     async def _resume(self) -> None:
         """Try a model that was chosen, or updated to, before the start, which was made with the last good one.
