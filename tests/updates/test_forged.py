@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import json
 import os
@@ -9,16 +10,16 @@ import random
 import shutil
 import time
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from securesystemslib.signer import CryptoSigner
 from support.registry_device import Device
 from support.signed_registry import FILES, Package, SignedRegistry, later
-from tuf.api.metadata import TargetFile
+from tuf.api.metadata import Metadata, TargetFile
 
 from edged.errors import EdgedError, ModelError, RegistryError, RegistryUnavailableError, RegistryUntrustedError
 from edged.labeling.label import ModelRef
@@ -291,12 +292,21 @@ def test_odd_values_in_metadata_raise_nothing_foreign(
             node = node[key]
     path = operator.folder / "metadata" / name
     right = path.read_bytes() if path.exists() else None
+    assume(right is None or not _says(tree, right))
     path.write_text(json.dumps(tree))
     try:
         with pytest.raises(RegistryUntrustedError):
             Device(f"file://{operator.folder}", operator.folder / "root.json", operator.folder.parent).poll()
     finally:
         path.unlink() if right is None else path.write_bytes(right)
+
+
+def _says(tree: dict[str, Any], right: bytes) -> bool:
+    """Whether it is read as what was signed: no `spec_version`, for one, is the usual one."""
+    try:
+        return bool(Metadata.from_dict(copy.deepcopy(tree)) == Metadata.from_bytes(right))
+    except Exception:  # noqa: BLE001  odd values make tuf raise whatever they like
+        return False
 
 
 def _published(factory: pytest.TempPathFactory) -> SignedRegistry:
