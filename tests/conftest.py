@@ -20,7 +20,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 # How long a test takes says more about what else runs on the machine than about edged: speed has its benchmarks.
-hypothesis.settings.register_profile("edged", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+# Half of hypothesis's usual examples, new ones in each run; EDGED_EXAMPLES=1000 looks more closely.
+hypothesis.settings.register_profile(
+    "edged",
+    deadline=None,
+    max_examples=int(os.environ.get("EDGED_EXAMPLES", "50")),
+    suppress_health_check=[hypothesis.HealthCheck.too_slow],
+)
 hypothesis.settings.load_profile("edged")
 
 # A shell's background jobs ignore SIGINT, and nohup SIGHUP; everything that the tests start would inherit that.
