@@ -20,11 +20,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 # How long a test takes says more about what else runs on the machine than about edged: speed has its benchmarks.
-# Half of hypothesis's usual examples, new ones in each run; EDGED_EXAMPLES=1000 looks more closely.
+# New examples in each run, as many as is usual; EDGED_EXAMPLES=1000 looks more closely.
 hypothesis.settings.register_profile(
     "edged",
     deadline=None,
-    max_examples=int(os.environ.get("EDGED_EXAMPLES", "50")),
+    max_examples=int(os.environ.get("EDGED_EXAMPLES", "100")),
     suppress_health_check=[hypothesis.HealthCheck.too_slow],
 )
 hypothesis.settings.load_profile("edged")
