@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import logging
 import os
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from edged.errors import ConfigError
+from edged.file_lock import take
 from edged.text import printable
 
 if TYPE_CHECKING:
@@ -19,7 +18,6 @@ if TYPE_CHECKING:
 LOCK: Final = "daemon.lock"
 PATIENCE_SECONDS: Final = 1.0
 """For one that was just killed: its memory is given back before its locks are."""
-_PAUSE: Final = 0.05
 _MOST_WORDS: Final = 200
 
 log = logging.getLogger(__name__)
@@ -68,22 +66,16 @@ def _sign(path: Path) -> None:
 
 
 def _take(lock: int, state: Path) -> None:
-    until = time.monotonic() + PATIENCE_SECONDS
-    while True:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            if time.monotonic() > until:
-                raise ConfigError(
-                    f"state: {state}: is in use by {_holder(lock)}; one daemon a state folder:"
-                    " end that one, or give this one another folder (state: …)"
-                ) from None
-            time.sleep(_PAUSE)
-        except OSError as error:  # a network's file system without locks
-            log.debug("%s: cannot be locked: %s", state, error)
-            return
-        else:
-            return
+    try:
+        taken = take(lock, PATIENCE_SECONDS)
+    except OSError as error:  # a network's file system without locks
+        log.debug("%s: cannot be locked: %s", state, error)
+        return
+    if not taken:
+        raise ConfigError(
+            f"state: {state}: is in use by {_holder(lock)}; one daemon a state folder:"
+            " end that one, or give this one another folder (state: …)"
+        )
 
 
 def _holder(lock: int) -> str:

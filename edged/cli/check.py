@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edged.cli.words import add_command
+from edged.errors import ConfigError
 
 if TYPE_CHECKING:
     import argparse
@@ -38,7 +39,6 @@ def run(args: argparse.Namespace) -> int:
     """Say what is wrong with the configuration, or that it is well and what it says. Returns the exit code."""
     from edged.config import find_config, load_config  # noqa: PLC0415  pydantic is slow to import
     from edged.config.advice import advice  # noqa: PLC0415  as above
-    from edged.errors import ConfigError  # noqa: PLC0415  as above
 
     path = find_config(args.config)
     try:

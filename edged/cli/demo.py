@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, Self
 
 from edged.cli.words import add_command, add_logging_options, between, seconds
+from edged.errors import PermissionDeniedError
 from edged.text import printable
 
 if TYPE_CHECKING:
@@ -143,7 +144,6 @@ def _readable(source: str) -> str:
     from edged.camera.open_source import open_source  # noqa: PLC0415  heavy
     from edged.camera.source import SourceOptions  # noqa: PLC0415  as above
     from edged.config.types import source_kind  # noqa: PLC0415
-    from edged.errors import PermissionDeniedError  # noqa: PLC0415
 
     try:
         os.close(os.open(source, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY))

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edged.cli.words import add_command
+from edged.errors import PermissionDeniedError, UsageError
 
 if TYPE_CHECKING:
     import argparse
@@ -99,7 +100,6 @@ def uninstall(args: argparse.Namespace) -> int:
 
 def _service(args: argparse.Namespace, system: System) -> Service:
     """Who is to run what, tried out where that can be."""
-    from edged.errors import UsageError  # noqa: PLC0415  as in `install`
     from edged.installation import program, texts  # noqa: PLC0415  as above
 
     numbers = system.user(args.user)
@@ -117,7 +117,6 @@ def _service(args: argparse.Namespace, system: System) -> Service:
 
 
 def _need_root(args: argparse.Namespace) -> None:
-    from edged.errors import PermissionDeniedError  # noqa: PLC0415  as in `install`
 
     if os.geteuid() != 0 and not args.dry_run:
         words = " ".join(sys.argv[1:]) or "install"

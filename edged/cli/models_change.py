@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from edged.cli.models_words import RULE, add_state, find_entry, open_store
 from edged.cli.words import add_command
+from edged.errors import ConfigError, UsageError
 
 if TYPE_CHECKING:
     import argparse
@@ -94,7 +95,6 @@ def run_rollback(args: argparse.Namespace) -> int:
 
 def run_remove(args: argparse.Namespace) -> int:
     """Take it off. Returns 0."""
-    from edged.errors import UsageError  # noqa: PLC0415  as its neighbours
     from edged.models.package import BASE  # noqa: PLC0415  slow to import
     from edged.models.store_change import changing  # noqa: PLC0415  as above
 
@@ -110,7 +110,6 @@ def run_remove(args: argparse.Namespace) -> int:
 
 def say_what_stands_above(store: Store, name: str) -> None:
     """A note where this store's daemon has a configuration that names another model: the choice has no effect then."""
-    from edged.errors import ConfigError  # noqa: PLC0415  as its neighbours
     from edged.models.package import BASE  # noqa: PLC0415  slow to import
     from edged.models.places import configured  # noqa: PLC0415  as above
     from edged.models.store import Store  # noqa: PLC0415  as above

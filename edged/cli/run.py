@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edged.cli.words import add_command, add_logging_options
+from edged.one_daemon import one_daemon
 
 if TYPE_CHECKING:
     import argparse
@@ -40,8 +41,6 @@ def run(args: argparse.Namespace) -> int:
     configure_logging(args.log_level, as_json=args.log_json)
     path = find_config(args.config)
     config = load_config(path)
-
-    from edged.one_daemon import one_daemon  # noqa: PLC0415
 
     with one_daemon(config.state):
         from edged.daemon import run_daemon  # noqa: PLC0415  heavy: what is wrong so far is said before it

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from edged.cli.interrupt import interruptible
 from edged.cli.words import add_command, seconds
+from edged.errors import UnavailableError, UsageError
 
 if TYPE_CHECKING:
     import argparse
@@ -65,8 +66,6 @@ def run(args: argparse.Namespace) -> int:
         finally:
             signal.signal(signal.SIGTERM, before)
     if not connected:
-        from edged.errors import UnavailableError  # noqa: PLC0415
-
         raise UnavailableError(f"no connection to {config.addresses[0]} in {args.seconds:g} s; `edged doctor` says why")
     return 0
 
@@ -77,7 +76,6 @@ def _broker(args: argparse.Namespace) -> MqttConfig:
 
     from edged.config import MqttConfig, find_config, load_config  # noqa: PLC0415  as above
     from edged.config.load import VARIABLE  # noqa: PLC0415  as above
-    from edged.errors import UsageError  # noqa: PLC0415
 
     path = find_config(args.config)
     named = args.config is not None or (args.host is None and (os.environ.get(VARIABLE) or os.path.lexists(path)))
@@ -100,7 +98,6 @@ def _broker(args: argparse.Namespace) -> MqttConfig:
 def _given(args: argparse.Namespace) -> dict[str, object]:
     """The broker's settings in this command's words."""
     from edged.config.addresses import MQTT_PORT, Server  # noqa: PLC0415  pydantic is slow to import
-    from edged.errors import UsageError  # noqa: PLC0415
 
     given: dict[str, object] = {"username": args.username, "password_file": args.password_file}
     if args.host is not None:

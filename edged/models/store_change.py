@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import pwd
 import shutil
-import time
 import uuid
 from typing import TYPE_CHECKING, Final
 
 from edged.errors import CannotWriteError, EdgedError, PermissionDeniedError, UnavailableError, UsageError
+from edged.file_lock import take
 from edged.models.durable import move, replace_file, replace_link, sync_folder, writing
 from edged.models.package import read_summary
 from edged.models.record import Record, State
@@ -22,7 +21,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 LOCK_SECONDS: Final = 60.0  # a model is proved under the lock
-_LOCK_PAUSE: Final = 0.1
 
 
 @contextlib.contextmanager
@@ -42,7 +40,8 @@ def changing(store: Store, patience: float = LOCK_SECONDS) -> Iterator[Change]:
             sync_folder(store.folder.parent)
         lock = os.open(store.folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
     try:
-        _take(lock, store.folder, patience)
+        if not take(lock, patience):
+            raise UnavailableError(f"{store.folder}: another edged is changing the models; try again later")
         change = Change(store)
         with writing(store.folder):
             change.clean()
@@ -211,19 +210,6 @@ class Change:
 
     def _scratch(self) -> Path:
         return self._folder / "staging" / uuid.uuid4().hex
-
-
-def _take(lock: int, folder: Path, patience: float) -> None:
-    until = time.monotonic() + patience
-    while True:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            if time.monotonic() > until:
-                raise UnavailableError(f"{folder}: another edged is changing the models; try again later") from None
-            time.sleep(_LOCK_PAUSE)
-        else:
-            return
 
 
 def _user(number: int) -> str:
