@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import shutil
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from edged.errors import EdgedError, ModelError
+from edged.errors import ModelError
 from edged.labeling.label import ModelRef
 from edged.models.choose import choose
 from edged.models.durable import writing
@@ -145,7 +144,7 @@ class Shelf:
         """The daemon ends as it was told to: this try does not count."""
         record = self._fresh(entry).record
         if record.state == "probation" and record.tries:
-            with contextlib.suppress(EdgedError), changing(self.store, patience=0.0) as change:
+            with changing(self.store, patience=0.0) as change:
                 _write(change, entry, replace(record, tries=record.tries - 1))
 
     def leave_bad_links(self) -> None:
