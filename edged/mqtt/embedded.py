@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import importlib
 import logging
+from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol, Self
 
 from edged.errors import UnavailableError
@@ -66,6 +67,7 @@ class EmbeddedBroker:
                 "set mqtt.port to another port, or to 0 for any free one"
             ) from error
         self.port = self._server.sockets[0].getsockname()[1]
+        asyncio.get_running_loop().set_exception_handler(_said)
         await self._broker.start()
         return self
 
@@ -139,6 +141,16 @@ async def _read_opening(reader: asyncio.StreamReader) -> bytes:
     if opening[0] != 0x10 or opening[-7:-1] != b"\x00\x04MQTT":  # noqa: PLR2004  CONNECT and the protocol's name
         raise ValueError("not MQTT")
     return opening
+
+
+def _said(loop: asyncio.AbstractEventLoop, context: dict[str, object]) -> None:
+    """What tasks of amqtt raise and nobody fetches, as for a client that leaves without acknowledging, is no error."""
+    task = context.get("future")
+    code = getattr(task.get_coro(), "cr_code", None) if isinstance(task, asyncio.Task) else None
+    if code is not None and "amqtt" in Path(code.co_filename).parts:
+        logging.getLogger(__name__).debug("embedded broker: %s", context.get("exception"))
+    else:
+        loop.default_exception_handler(context)
 
 
 def _amqtt_broker() -> _Amqtt:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import socket
 import sys
 import time
 
 import pytest
+from paho.mqtt.client import Client
+from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 from support.mosquitto import HOST, Subscriber, make_client, running, soon
 
 from edged.errors import UnavailableError
@@ -18,6 +21,7 @@ pytest.importorskip("amqtt", reason="amqtt is not installed (pip install 'edged[
 
 STATUS = "edged/porch-pi/status"
 LABELS = "edged/porch-pi/porch/labels"
+ACKNOWLEDGED_S = 5.0  # so long amqtt waits for it
 
 
 def subscribed(port: int) -> Subscriber:
@@ -45,6 +49,44 @@ def test_messages_go_through_and_what_is_retained_stays(caplog: pytest.LogCaptur
 
     assert asyncio.run(scenario()) < 1
     assert [record for record in caplog.records if not record.name.startswith("edged")] == []
+
+
+def test_a_subscriber_that_does_not_acknowledge_is_no_error_of_ours(caplog: pytest.LogCaptureFixture) -> None:
+    async def scenario() -> None:
+        async with EmbeddedBroker() as broker:
+            silent = Client(CallbackAPIVersion.VERSION2, protocol=MQTTProtocolVersion.MQTTv311, manual_ack=True)
+            received: list[bytes] = []
+            silent.on_connect = lambda client, *_: client.subscribe("edged/#", qos=1)
+            silent.on_message = lambda _client, _data, message: received.append(bytes(message.payload))
+            async with running(make_client(broker.port)) as client:
+                await soon(lambda: client.state().connected and client.state().queued == 0)  # `online` is retained
+                silent.connect(HOST, broker.port)
+                silent.loop_start()
+                await soon(lambda: b"online" in received)
+                client.publish(STATUS, b"again", qos=1)
+                await soon(lambda: b"again" in received)
+                await asyncio.sleep(ACKNOWLEDGED_S + 1)
+                gc.collect()  # what a task that nobody waits for has raised is told when it is thrown away
+            await asyncio.to_thread(silent.loop_stop)
+
+    asyncio.run(scenario())
+    gc.collect()
+    assert [record.getMessage() for record in caplog.records if not record.name.startswith("edged")] == []
+
+
+def test_what_others_raise_on_the_same_loop_is_told_as_ever(caplog: pytest.LogCaptureFixture) -> None:
+    async def fails() -> None:
+        raise ValueError("ours")
+
+    async def scenario() -> None:
+        async with EmbeddedBroker():
+            task = asyncio.create_task(fails())
+            await asyncio.sleep(0)
+            del task
+            gc.collect()
+
+    asyncio.run(scenario())
+    assert ["ours" in str(record.exc_info) for record in caplog.records if record.name == "asyncio"] == [True]
 
 
 def test_the_last_will_is_sent() -> None:
