@@ -35,12 +35,15 @@ signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 # Tests of stated bounds (back within a second, stopped within five) need a processor that no other test keeps busy:
-# `scripts/test` runs these one after the other, and all others side by side.
+# `scripts/test` runs ALONE one after the other, BOUNDED two at a time, and all others side by side.
 ALONE = (
-    "tests/camera/test_picamera",
     "tests/cli/test_bench",
-    "tests/engine/",
     "tests/faults/",
+    "tests/test_daemon_faults",
+)
+BOUNDED = (
+    "tests/camera/test_picamera",
+    "tests/engine/",
     "tests/test_daemon",
     "tests/test_pipeline_motion",
     "tests/test_reload",
@@ -51,8 +54,11 @@ ALONE = (
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     for item in items:
-        if item.path.relative_to(config.rootpath).as_posix().startswith(ALONE):
+        name = item.path.relative_to(config.rootpath).as_posix()
+        if name.startswith(ALONE):
             item.add_marker(pytest.mark.alone)
+        elif name.startswith(BOUNDED):
+            item.add_marker(pytest.mark.bounded)
 
 
 @pytest.fixture(scope="session", autouse=True)
