@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from edged.config import Config
-from edged.errors import ConfigError
+from edged.errors import ConfigError, UnavailableError
 from edged.threads import in_thread
 from edged.watched import EVERYTHING
 
@@ -57,7 +57,7 @@ class Reloader:
                 log.error("reload: refused, the configuration that was stays")  # noqa: TRY400  as above
             except TimeoutError:
                 log.error("reload: not done: the file cannot be read within %g s", READ_SECONDS)  # noqa: TRY400  as above
-            except RuntimeError as error:  # no thread is to be had now
+            except (UnavailableError, RuntimeError) as error:  # no thread is to be had now
                 log.error("reload: not done, ask for it again: %s", error)  # noqa: TRY400  as above
             self.supervisor.reloaded()
 

@@ -8,6 +8,8 @@ import threading
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
+from edged.errors import UnavailableError
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -15,7 +17,11 @@ T = TypeVar("T")
 
 
 async def in_thread(target: Callable[[], T], name: str) -> T:
-    """Run `target` in a daemon thread of its own and wait for its end; what it gives or raises comes out here."""
+    """Run `target` in a daemon thread of its own and wait for its end; what it gives or raises comes out here.
+
+    Raises:
+        UnavailableError: no thread is to be had now.
+    """
     loop = asyncio.get_running_loop()
     done: asyncio.Future[T] = loop.create_future()
 
@@ -33,7 +39,10 @@ async def in_thread(target: Callable[[], T], name: str) -> T:
         with contextlib.suppress(RuntimeError):  # the loop has ended, and nobody waits any more
             loop.call_soon_threadsafe(finish, call)
 
-    threading.Thread(target=run, name=name, daemon=True).start()
+    try:
+        threading.Thread(target=run, name=name, daemon=True).start()
+    except RuntimeError as error:
+        raise UnavailableError(f"{name}: {error}") from error
     return await done
 
 

@@ -92,8 +92,12 @@ class Connection:
         return self._sending.in_flight
 
     def start(self) -> None:
-        """Start connecting."""
-        self._thread.start()
+        """Start connecting. Raises RuntimeError: no thread is to be had."""
+        try:
+            self._thread.start()
+        except RuntimeError:
+            self._wake.close()
+            raise
 
     def wake(self) -> None:
         """There is something to do."""

@@ -176,7 +176,7 @@ class Changeover:
         """Change the store as well as can be: with a full disk labels are right all the same until the next start."""
         try:
             await in_thread(what, "store")
-        except (EdgedError, RuntimeError) as error:  # the latter: no thread is to be had now
+        except EdgedError as error:
             log.warning("the models on this device cannot be changed: %s", error)
 
     def _took_over(self, entry: Entry | None, ref: ModelRef) -> None:

@@ -11,7 +11,7 @@ import logging
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from edged.errors import EdgedError, ModelError, UsageError, WorkerError
+from edged.errors import EdgedError, ModelError, UnavailableError, UsageError, WorkerError
 from edged.models.package import BASE
 from edged.threads import in_thread
 from edged.updates.probation import Standing
@@ -102,8 +102,11 @@ class Updater:
     async def _look_for_one_to_try(self) -> None:
         """Whether `_resume` has something to do; where that cannot be seen now, it looks itself."""
         self._resume_by = asyncio.get_running_loop().time() + ACQUAINTANCE_SECONDS
-        if await in_thread(partial(self._work.shelf.to_try, self._name), "store") is None:
-            self._resume_by = None
+        try:
+            if await in_thread(partial(self._work.shelf.to_try, self._name), "store") is None:
+                self._resume_by = None
+        except UnavailableError as error:
+            log.debug("updates: %s", error)
 
     async def _resume(self) -> None:
         """Try a model that was chosen, or updated to, before the start, which was made with the last good one.
@@ -115,10 +118,11 @@ class Updater:
             return
         if not change.knows_times and asyncio.get_running_loop().time() < self._resume_by:
             return
-        self._resume_by = None
         if change.trial is not None:  # another one has been chosen meanwhile
+            self._resume_by = None
             return
         entry = await in_thread(partial(self._work.shelf.to_try, self._name), "store")
+        self._resume_by = None
         if entry is not None:
             log.info("model %s: its probation begins again", entry.label)
             await self._try_out(entry, chosen=self._chosen() == entry.digest)

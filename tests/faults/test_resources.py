@@ -180,6 +180,7 @@ def test_broker_and_cameras_come_back_after_they_were_lost_while_no_thread_could
     wait_for_labels(subscriber, 2 * RETRY_SECONDS)
     wait_for_labels(subscriber, RETRY_SECONDS, camera="b")
     assert "Traceback" not in confined.log
+    assert "unclosed" not in confined.log, "descriptors of what could not be started"
 
 
 # Descriptors
