@@ -4,7 +4,8 @@ kills     a daemon on photos that follow each other quickly, every label watched
           killed in turn. The broker keeps its state on disk, the subscriber its session.
 rate      results straight into the daemon's own part, each of which is an event, until the broker has them all
 bytes     what the kernel was given to write for each event (/proc/self/io), in bursts, one by one, and without any
-latency   from a result to its labels, and to its event, at a subscriber in a process of its own
+latency   from a result to its labels, and to its event, at a subscriber in a process of its own; in turn with them a
+          bare client that publishes the same bytes: what broker and subscriber take, so that the rest is the daemon's
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ from edged.mqtt.messages import label_payload
 from edged.threads import in_thread
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Callable, Iterator
 
 KEEPS: Final = "persistence true\nautosave_interval 1\nautosave_on_changes true\nmax_queued_messages 0\n"
 MODEL: Final = ModelRef("base", "1.0.0", "sha256:" + 64 * "0")
@@ -156,11 +157,14 @@ class Part:
     def change(self, many: int) -> None:
         """A frame at which so many labels come or go."""
         self._flip = 1 - self._flip
-        labels = tuple(Label(text, 0.9, index) for index, text in enumerate(self._texts[:many])) if self._flip else ()
-        timing = Timing(0.3, 4.0, 5.0)
-        result = Result("a", datetime.now(UTC), 1, labels[:10], MODEL, "cpu", timing, labels)
+        result = self.result(many * self._flip)
         self.client.publish("edged/events/a/labels", label_payload(result))
         self.events.offer(result, time.monotonic())
+
+    def result(self, many: int) -> Result:
+        """What a frame with so many labels gives."""
+        labels = tuple(Label(text, 0.9, index) for index, text in enumerate(self._texts[:many]))
+        return Result("a", datetime.now(UTC), 1, labels[:10], MODEL, "cpu", Timing(0.3, 4.0, 5.0), labels)
 
     async def drained(self) -> None:
         """Wait until the broker has everything."""
@@ -248,21 +252,46 @@ async def latency(events: Part, port: int) -> dict[str, object]:
     if arrivals is None:
         raise AssertionError
     await asyncio.to_thread(arrivals.readline)  # it has subscribed
-    took: dict[str, list[float]] = {"labels": [], "events": []}
-    for _ in range(LATENCIES):
-        began = time.perf_counter()
-        events.change(1)
-        for _ in took:
-            topic, at = (await asyncio.to_thread(arrivals.readline)).decode("ascii").split()
-            took[topic].append(float(at) - began)
-        await asyncio.sleep(0.02)
+    took: dict[str, list[float]] = {"labels": [], "events": [], "bare": []}
+    payload = label_payload(events.result(1))
+
+    async def arrived(began: float) -> tuple[str, float]:
+        topic, at = (await asyncio.to_thread(arrivals.readline)).decode("ascii").split()
+        return topic, float(at) - began
+
+    with bare_client(port) as bare:
+        for _ in range(LATENCIES):
+            began = time.perf_counter()
+            bare.publish("edged/events/b/labels", payload)
+            took["bare"].append((await arrived(began))[1])
+            await asyncio.sleep(0.02)
+            began = time.perf_counter()
+            events.change(1)
+            for _ in ("labels", "events"):
+                topic, seconds = await arrived(began)
+                took[topic].append(seconds)
+            await asyncio.sleep(0.02)
     watcher.terminate()
     await asyncio.to_thread(watcher.wait)
     figures: dict[str, object] = {}
-    for name, seconds in (("labels", took["labels"]), ("event", took["events"])):
-        figures[f"{name}_ms"] = round(1000 * statistics.median(seconds), 2)
-        figures[f"{name}_p99_ms"] = round(1000 * statistics.quantiles(seconds, n=100)[98], 2)
+    for name, many in (("labels", took["labels"]), ("bare", took["bare"]), ("event", took["events"])):
+        figures[f"{name}_ms"] = round(1000 * statistics.median(many), 2)
+        figures[f"{name}_p99_ms"] = round(1000 * statistics.quantiles(many, n=100)[98], 2)
+    figures["daemons_share_ms"] = round(1000 * (statistics.median(took["labels"]) - statistics.median(took["bare"])), 2)
     return figures
+
+
+@contextlib.contextmanager
+def bare_client(port: int) -> Iterator[Client]:
+    """A client of the MQTT library alone, connected."""
+    client = Client(CallbackAPIVersion.VERSION2, client_id="bare")
+    client.connect(HOST, port)
+    client.loop_start()
+    try:
+        yield client
+    finally:
+        client.disconnect()
+        client.loop_stop()
 
 
 async def alone(only: str | None) -> dict[str, object]:

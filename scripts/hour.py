@@ -1,11 +1,13 @@
 """An hour as a device lives it: whether labels ever pause without a cause, and whether anything grows. Prints JSON.
 
-Four cameras of different kinds (a folder of JPEGs, a video file, RTSP, motion JPEG over HTTP), presence and events, the
-page with somebody who watches a camera. Each minute the broker is killed and started again and, half a minute later,
-the worker is killed; every five minutes another model labels. A pause of a camera's labels is one of over two seconds
-that is not a fault's own. Needs GStreamer's RTSP server (tests/support/rtsp.py) and the sample media.
+Four cameras of different kinds (a folder of JPEGs, a video file, RTSP, and motion JPEG over HTTP or what `--fourth`
+names), presence and events, the page with somebody who watches a camera. Each minute the broker is killed and started
+again and, half a minute later, the worker is killed; every five minutes another model labels. A pause of a camera's
+labels is one of over two seconds that is not a fault's own. Needs GStreamer's RTSP server (tests/support/rtsp.py) and
+the sample media.
 
     scripts/hour.py --minutes 60 >hour.json 2>hour.log &
+    scripts/hour.py --fourth picamera:0
 """
 
 from __future__ import annotations
@@ -46,7 +48,7 @@ from edged.swap_benchmark import marked
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-CAMERAS: Final = ("photos", "video", "rtsp", "http")
+CAMERAS: Final = ("photos", "video", "rtsp", "fourth")
 START_SECONDS: Final = 60.0
 MINUTE: Final = 60.0
 LONGEST_GAP_SECONDS: Final = 2.0
@@ -104,8 +106,8 @@ def watch_camera(address: str, stop: Event, seen: list[int]) -> None:
 
 
 @contextlib.contextmanager
-def sources(folder: Path) -> Iterator[dict[str, str]]:
-    """The four cameras' addresses."""
+def sources(folder: Path, fourth: str | None) -> Iterator[dict[str, str]]:
+    """The four cameras' addresses; `fourth`: None for one over HTTP."""
     media = find_media()
     if media is None:
         sys.exit("the sample media are not here: python -m edged.demo.media")
@@ -115,11 +117,13 @@ def sources(folder: Path) -> Iterator[dict[str, str]]:
     write_photos(photos)
     moving = [np.roll(smooth(640, 360), 16 * number, axis=1) for number in range(20)]
     with RtspServer(folder, {"/a": h264(moving)}) as rtsp, HttpCamera() as http:
+        if fourth is None:
+            fourth = http.address("/motion")
         yield {
             "photos": str(photos),
             "video": str(media.videos[0]),
             "rtsp": rtsp.address("/a"),
-            "http": http.address("/motion"),
+            "fourth": fourth,
         }
 
 
@@ -229,13 +233,14 @@ def main() -> int:
         prog="scripts/hour.py", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--minutes", type=int, default=60, metavar="N", help="how long (%(default)s)")
+    parser.add_argument("--fourth", metavar="SOURCE", help="of the fourth camera, as in the configuration: picamera:0")
     args = parser.parse_args()
     stop = Event()
     for ending in (signal.SIGTERM, signal.SIGINT):
         signal.signal(ending, lambda *_: stop.set())
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="edged-hour-")))
-        addresses = stack.enter_context(sources(folder))
+        addresses = stack.enter_context(sources(folder, args.fourth))
         broker = stack.enter_context(Broker(folder))
         page = free_port()
         configuration = configure(folder, addresses, broker.port, page)
