@@ -102,9 +102,11 @@ class Answers:
     def _refuse(self, command: str, incoming: Incoming, now: float) -> None:
         log.log(logging.DEBUG if self._flooded else logging.WARNING, "mqtt: too many commands at once")
         self._flooded = True
+        text = f"too many commands; {A_SECOND:g} a second are taken, and {BURST} at once"
         if self._refusals.take(now):
-            text = f"too many commands; {A_SECOND:g} a second are taken, and {BURST} at once"
             self._answer(command, id_of(incoming.payload), [incoming], text)
+        elif incoming.answered is not None:
+            incoming.answered(text)  # it waits here, and telling it floods no broker
 
     def _answer(self, command: str, identity: str | None, waiting: list[Incoming], error: str | None) -> None:
         payload = result_payload(command, error, identity)

@@ -3,7 +3,8 @@
 In order: all devices connect; events happen; a tenth of the devices restarts, and one process of several dies by
 SIGKILL and comes back; the broker (of a cluster: one node) is killed and comes back; events go on; the outboxes run
 empty. A subscriber with a session that the broker keeps has then to have every event of every device, as their own
-files count them, in order. Duplicates are counted: "at least once" is what is promised.
+files count them, in order. Duplicates are counted: "at least once" is what is promised. So is what the broker flags as
+its own second try (DUP): what comes out of order with that flag, the broker had in order and gave late.
 """
 
 from __future__ import annotations
@@ -17,18 +18,15 @@ import sys
 import tempfile
 import threading
 import time
-from collections import defaultdict
 from dataclasses import asdict, dataclass
-from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Final
 
 import psutil
 from fleet_brokers import BROKERS
 from fleet_devices import Order, Report
+from fleet_watcher import Watcher, judge, missing
 from live import HOST, LateError, say, until
-from paho.mqtt.client import Client, MQTTMessage
-from paho.mqtt.enums import CallbackAPIVersion
 
 from edged.events import FILE
 from edged.outbox import Outbox
@@ -46,51 +44,6 @@ SETTLE_SECONDS: Final = 1.0  # in which a device that was cut off notices
 DOWN_SECONDS: Final = 2.0  # how long a killed broker stays away
 DEVICES_A_PROCESS: Final = 250
 SAID_SECONDS: Final = 5.0  # how often it is said what is waited for
-
-
-class Watcher:
-    """A subscriber whose session the broker keeps. It goes to another node where its own dies."""
-
-    def __init__(self, ports: list[int]) -> None:
-        self.sequences: dict[str, list[int]] = defaultdict(list)
-        self.stated = 0
-        self._ports = ports
-        self._subscribed = threading.Event()
-        self._stopping = threading.Event()
-        self._client = Client(CallbackAPIVersion.VERSION2, client_id="fleet-watcher", clean_session=False)
-        self._client.on_connect = lambda client, *_: client.subscribe("edged/+/+/events", 1)
-        self._client.on_subscribe = lambda *_: self._subscribed.set()
-        self._client.on_message = self._on_message
-        self._thread = threading.Thread(target=self._run, name="watcher", daemon=True)
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        if not self._subscribed.wait(PATIENCE_SECONDS):
-            sys.exit("the subscriber does not reach the broker")
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stopping.set()
-        self._client.disconnect()
-        self._thread.join(5)
-
-    def _run(self) -> None:
-        turn = len(self._ports) - 1  # not the node that is killed, at first: devices are what is tested
-        while not self._stopping.is_set():
-            try:
-                self._client.connect(HOST, self._ports[turn % len(self._ports)], keepalive=15)
-                while not self._stopping.is_set() and self._client.loop(timeout=0.5) == 0:
-                    pass
-            except OSError:
-                pass
-            turn += 1
-            self._stopping.wait(0.5)
-
-    def _on_message(self, _client: Client, _data: object, message: MQTTMessage) -> None:
-        event = json.loads(message.payload)
-        self.sequences[message.topic.split("/")[1]].append(event["sequence"])
-        if event["event_type"] == "lost":
-            self.stated += event["count"]
 
 
 class Part:
@@ -160,6 +113,7 @@ class Figures:
     lost: int
     stated_as_lost: int
     out_of_order: int
+    out_of_order_by_broker: int
     duplicates: int
     drained_s: float
     memory_mb_per_device: float
@@ -222,19 +176,6 @@ class Fleet:
             time.sleep(0.1)
 
 
-def judge(sequences: dict[str, list[int]], last: dict[str, int]) -> dict[str, int]:
-    """What the subscriber has of what the devices' files count."""
-    events = lost = disordered = duplicates = 0
-    for device, count in last.items():
-        seen = sequences.get(device, [])
-        firsts = list(dict.fromkeys(seen))
-        events += count
-        lost += len(set(range(1, count + 1)) - set(firsts))
-        disordered += sum(later < earlier for earlier, later in pairwise(firsts))
-        duplicates += len(seen) - len(firsts)
-    return {"events": events, "lost": lost, "out_of_order": disordered, "duplicates": duplicates}
-
-
 def scenario(folder: Path, options: argparse.Namespace) -> Figures:
     """All that the module's first lines say."""
     began = time.monotonic()
@@ -291,10 +232,10 @@ def follow(folder: Path, options: argparse.Namespace, brokers: Brokers, watcher:
         part.stop()
     last = fleet.last_sequences()
     try:
-        until(lambda: not judge(dict(watcher.sequences), last)["lost"], options.patience)
+        until(lambda: not missing(watcher, last), options.patience)
     except LateError:
         say("fleet: the subscriber does not get them all")
-    verdict = judge(dict(watcher.sequences), last)
+    verdict = judge(watcher, last)
     return Figures(
         schema=1,
         broker=brokers.name,

@@ -102,3 +102,14 @@ def test_of_a_flood_a_few_are_told_so(broker: Mosquitto, subscriber: Subscriber)
         assert BURST <= sum(reply is not None for reply in taken) <= BURST + 5
 
     assert BURST <= len(answered(broker, subscriber, scenario, BURST)) <= BURST + 5
+
+
+def test_who_waits_in_this_process_is_told_each_time() -> None:
+    told: list[str | None] = []
+    answers = Answers(make_client(1))
+    for _ in range(10 * BURST):
+        reply = answers.take("inference/set", Incoming("edged/porch-pi/inference/set", b"{}", answered=told.append))
+        if reply is not None:
+            reply(None)
+    assert len(told) == 10 * BURST
+    assert BURST <= told.count(None) <= BURST + 5
