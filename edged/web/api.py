@@ -171,7 +171,7 @@ class Api:
         if found is None:
             return _unknown_camera(report)
         if not found.applied.enabled:
-            raise UnavailableError(f"camera {found.name} is switched off")
+            return refused(409, f"camera {found.name} is switched off")
         try:
             jpeg = await self._live.jpeg(found.name)
         except BadImageError as error:
@@ -190,7 +190,7 @@ class Api:
             return _unknown_camera(report)
         return await self._obey(
             request,
-            lambda body: parse_setting(camera, setting, body),
+            lambda body: _check_setting(camera, setting, body),
             lambda body: self._desk.set(camera, setting, body),
         )
 
@@ -222,6 +222,23 @@ class Api:
         if error is not None:
             return refused(409, error)
         return _json(to_json({"done": done}), 200 if done else 202)
+
+
+def _check_setting(camera: str, setting: str, body: bytes) -> None:
+    """Stricter than at the topic, where a bare value will do, or its text: what comes in is what the description says.
+
+    Raises:
+        UsageError: it is not.
+    """
+    fields = json.loads(body)
+    if not isinstance(fields, dict):
+        raise UsageError('no command; give {"value": …, "id": …}')
+    value = fields.get("value")
+    if isinstance(value, str) and (setting != "enabled" or value not in {"ON", "OFF"}):
+        raise UsageError(
+            f"{setting}: {value[:40]!r} is a text; give {'ON, OFF' if setting == 'enabled' else 'a number'}"
+        )
+    parse_setting(camera, setting, body)
 
 
 def _whole(request: Request, name: str, default: int, most: int) -> int | None:

@@ -37,9 +37,17 @@ def test_settings_are_changed_by_the_same_words_as_over_mqtt_and_told_there(
 
 def test_what_is_no_command_is_refused_in_the_words_of_the_topic(ask: Asker) -> None:
     wrong: dict[str, list[object]] = {
-        "/api/cameras/a/threshold": [{"value": 2}, {"value": "much"}, {}, [1], {"value": 1, "more": 1}],
+        "/api/cameras/a/threshold": [
+            {"value": 2},
+            {"value": "much"},
+            {},
+            [1],
+            {"value": 1, "more": 1},
+            0.5,
+            {"value": "1"},
+        ],
         "/api/cameras/a/fps": [{"value": 0}, {"value": 1e9}],
-        "/api/cameras/a/enabled": [{"value": "maybe"}],
+        "/api/cameras/a/enabled": [{"value": "maybe"}, True, {"value": "on"}, {"value": "null"}],
         "/api/model": [{"action": "dance"}, {"action": "use"}, {"action": "update", "name": "x"}],
         "/api/inference": [{"action": "stop"}],
     }
@@ -91,7 +99,7 @@ def test_what_a_camera_saw_before_it_was_switched_off_nobody_sees(ask: Asker) ->
     try:
         until(lambda: ask("/api/cameras/a").json["result"] is None, 5)
         answer = ask("/cameras/a/snapshot.jpg")
-        assert (answer.status, answer.json) == (503, {"error": "camera a is switched off"})
+        assert (answer.status, answer.json) == (409, {"error": "camera a is switched off"})
         assert "<meter" not in ask("/").text
         with ask.connect() as connection:
             connection.sendall(f"GET /api/live HTTP/1.1\r\nHost: {HOST}\r\n\r\n".encode())
