@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Final
 
 from edged.camera.regular_file import read_regular_file
 from edged.errors import ModelError
-from edged.models.metadata import DEFAULT_LOCALE, ModelMetadata, read_metadata
+from edged.models.metadata import DEFAULT_LOCALE, ModelMetadata
+from edged.models.read_metadata import read_metadata
 from edged.models.tflite_file import TfliteFile, inspect
 
 if TYPE_CHECKING:

@@ -17,9 +17,10 @@ from edged.models.download import Patience, Wanted, download
 from edged.models.durable import writing
 from edged.models.files import MAX_MODEL_BYTES, Tflite, read
 from edged.models.manifest import MAX_MANIFEST_BYTES, parse_summary
-from edged.models.metadata import ModelMetadata, read_metadata
+from edged.models.metadata import ModelMetadata
 from edged.models.package import BASE, MANIFEST, open_package, read_summary
 from edged.models.prove import prove
+from edged.models.read_metadata import read_metadata
 from edged.models.store_change import changing, check_owner
 from edged.models.tflite_file import inspect
 from edged.models.write_package import NewMember, NewPackage, file_name, model_name, package_files, write_files

@@ -20,9 +20,10 @@ from edged.models.durable import sync_folder, writing
 from edged.models.files import MAX_MODEL_BYTES, MAX_SIDE_BYTES, Tflite, read
 from edged.models.groups import read_groups
 from edged.models.labels import check_count, read_labels
-from edged.models.metadata import ModelMetadata, read_metadata
+from edged.models.metadata import ModelMetadata
 from edged.models.package import BASE, open_package
 from edged.models.prove import prove
+from edged.models.read_metadata import read_metadata
 from edged.models.write_metadata import Description, LabelList, write_metadata
 from edged.models.write_package import GoldenLabel, GoldenPhoto, NewMember, NewPackage, file_name, write_package
 

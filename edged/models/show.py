@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from edged.models.files import MAX_MODEL_BYTES, read
-from edged.models.metadata import ModelMetadata, read_metadata
 from edged.models.package import MANIFEST, open_package, read_summary
+from edged.models.read_metadata import read_metadata
 from edged.models.tflite_file import inspect
 
 if TYPE_CHECKING:
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from edged.engine.worker.wire import TensorSpec
     from edged.models.member import Expected, GoldenPhoto, Member
+    from edged.models.metadata import ModelMetadata
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,10 +16,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from edged.errors import ModelError
-from edged.models import metadata as schema
 from edged.models.flatbuffer import Node, Number, Place, Reals, Table, Value, write
 from edged.models.labels import check_count
-from edged.models.metadata import ColourSpace, Content, FileKind, ModelMetadata
+from edged.models.metadata import METADATA_IDENTIFIER, ColourSpace, Content, FileKind, ModelMetadata
+from edged.models.read_metadata import read_metadata
 from edged.models.tflite_file import IDENTIFIER, METADATA, TfliteFile, inspect
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ def write_metadata(model: bytes, description: Description) -> bytes:
     file = inspect(model)
     packed = _packed_files(file, description)
     try:
-        head = _head(model, file, write(_metadata(file, description), schema.IDENTIFIER))
+        head = _head(model, file, write(_metadata(file, description), METADATA_IDENTIFIER))
     except OverflowError as error:
         raise ModelError(f"a number of its metadata is too large: {error}") from error
     out = io.BytesIO()
@@ -113,7 +113,7 @@ def write_metadata(model: bytes, description: Description) -> bytes:
     kept = (file.inputs, file.outputs, file.operators, file.subgraphs)
     if (after.inputs, after.outputs, after.operators, after.subgraphs) != kept:
         raise ModelError("the file is built in a way that cannot be rewritten")
-    schema.read_metadata(after)
+    read_metadata(after)
     return written
 
 

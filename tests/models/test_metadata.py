@@ -16,7 +16,7 @@ from edged.labeling.calibration import ScoreCalibration, Sigmoid, Transformation
 from edged.labeling.preprocess import Normalisation
 from edged.models.flatbuffer import Node, Number, Reals, Value, write
 from edged.models.metadata import (
-    IDENTIFIER,
+    METADATA_IDENTIFIER,
     AssociatedFile,
     ColourSpace,
     Content,
@@ -24,8 +24,8 @@ from edged.models.metadata import (
     ModelMetadata,
     TensorGroup,
     TensorMetadata,
-    read_metadata,
 )
+from edged.models.read_metadata import read_metadata
 from edged.models.tflite_file import PackedFile, TfliteFile, inspect
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def tflite(root: Node, files: dict[str, bytes] | None = None, file: TfliteFile =
         file.inputs,
         file.outputs,
         file.operators,
-        write(root, IDENTIFIER),
+        write(root, METADATA_IDENTIFIER),
         ("TFLITE_METADATA",),
         "",
         packed,

@@ -16,8 +16,8 @@ from support.tflite_spots import Kind
 
 from edged.errors import ModelError
 from edged.labeling.preprocess import Normalisation
-from edged.models.metadata import read_metadata
 from edged.models.package import find_model
+from edged.models.read_metadata import read_metadata
 from edged.models.tflite_file import inspect
 from edged.models.write_metadata import Description, LabelList, write_metadata
 

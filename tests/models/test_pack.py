@@ -16,9 +16,9 @@ from edged.cli.main import main
 from edged.errors import BadImageError, CannotWriteError, EdgedError, ModelError, UsageError
 from edged.labeler import ImageLabeler
 from edged.labeling.preprocess import Normalisation
-from edged.models.metadata import read_metadata
 from edged.models.pack import Golden, Recipe, pack, prepare
 from edged.models.package import open_package
+from edged.models.read_metadata import read_metadata
 from edged.models.tflite_file import inspect
 from edged.models.write_package import write_package
 

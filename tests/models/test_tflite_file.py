@@ -18,7 +18,7 @@ from support.models import TinyModel, tiny_model
 from edged.engine.worker.wire import TensorSpec
 from edged.errors import ModelError
 from edged.models.flatbuffer import Node, Number, Reals, write
-from edged.models.metadata import read_metadata
+from edged.models.read_metadata import read_metadata
 from edged.models.tflite_file import IDENTIFIER, OPERATORS, TYPES, PackedFile, inspect
 from edged.models.write_metadata import Description, LabelList, write_metadata
 

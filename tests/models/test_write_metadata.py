@@ -26,7 +26,8 @@ from edged.errors import ModelError
 from edged.labeling.calibration import ScoreCalibration, Sigmoid, Transformation, calibrate
 from edged.labeling.preprocess import Normalisation
 from edged.models.flatbuffer import Node, Number, write
-from edged.models.metadata import ColourSpace, Content, FileKind, read_metadata
+from edged.models.metadata import ColourSpace, Content, FileKind
+from edged.models.read_metadata import read_metadata
 from edged.models.tflite_file import IDENTIFIER, inspect
 from edged.models.write_metadata import Description, LabelList, write_metadata
 
