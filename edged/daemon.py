@@ -171,7 +171,6 @@ async def serve(  # noqa: C901, PLR0915  one part after the other, as they are s
         reporter.off = lambda: cameras.off
         if page is not None:
             events.told = page.happened
-            page.start(Parts(config, mqtt, cameras, events, pipeline, reporter))
         watched = Watched(supervisor, progress, fleet, heat, pipeline, engine, changed.set)
         onlookers = {
             "health": _report_health(reporter, mqtt, changed.listener()),
@@ -182,6 +181,8 @@ async def serve(  # noqa: C901, PLR0915  one part after the other, as they are s
             "snapshots": in_thread(snapshots.run, "snapshots"),
             "events": in_thread(events.run, "events"),
         }
+        if page is not None:
+            onlookers["page"] = page.run(Parts(config, mqtt, cameras, events, pipeline, reporter))
         if reload is not None:
             onlookers["reload"] = Reloader(reload, given, cameras, pipeline, supervisor, page).run(reloading)
         for name, onlooker in onlookers.items():

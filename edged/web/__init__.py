@@ -17,7 +17,7 @@ def open_page(config: Config) -> Page | None:
     """Takes the page's port, before anything else is started. None: the configuration wants no page.
 
     Raises:
-        UnavailableError: the port is taken, or the address is none of this machine's.
+        UnavailableError: another program has the port.
         ConfigError: the token's file holds no token.
         PermissionDeniedError: the port is for root alone.
     """

@@ -1,15 +1,18 @@
-"""The page, as the daemon knows it: its port taken first, told of everything that is new, stopped among the last."""
+"""The page, as the daemon knows it: told of everything that is new, stopped among the last. No label waits for it."""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import errno
 import logging
 import socket
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from edged.config.addresses import Server
 from edged.errors import ConfigError, PermissionDeniedError, UnavailableError
+from edged.threads import in_thread
 from edged.web.desk import Desk
 from edged.web.live import Live
 from edged.web.security import Gate, Names
@@ -30,10 +33,11 @@ log = logging.getLogger(__name__)
 STOP_S: Final = 1.0
 ANY: Final = frozenset({"0.0.0.0", "::"})  # noqa: S104  they are compared
 BACKLOG: Final = 64
+RETRY_S: Final = 5.0
 
 
 class Page:
-    """Made, started and stopped on the daemon's event loop; `offer` and `happened` are for any thread, and never wait.
+    """Made, run and stopped on the daemon's event loop; `offer` and `happened` are for any thread, and never wait.
 
     Raises:
         UnavailableError, PermissionDeniedError, ConfigError: see `open_page`.
@@ -42,18 +46,23 @@ class Page:
     def __init__(self, config: Config) -> None:
         web = config.web
         assert web.listen is not None  # noqa: S101  `open_page` has looked
-        self._socket = _listen(web.listen)
-        host, port = self._socket.getsockname()[:2]
-        self.url = f"http://{Server(socket.gethostname() if host in ANY else host, port)}/"
-        names = Names.of(web.listen.host, web.hosts, loopback=web.listen.loopback)
         try:
             self._gate = Gate(web.token)
         except ValueError as error:
-            self._socket.close()
             raise ConfigError(f"web.token_file: {error}") from error
-        self._names = names
+        self._names = Names.of(web.listen.host, web.hosts, loopback=web.listen.loopback)
         self._live = Live()
         self._server: PageServer | None = None
+        self._address = web.listen
+        self._socket = _listen_at_first(self._address)
+
+    @property
+    def url(self) -> str | None:
+        """Where it is; None until it has its port."""
+        if self._socket is None:
+            return None
+        host, port = self._socket.getsockname()[:2]
+        return f"http://{Server(socket.gethostname() if host in ANY else host, port)}/"
 
     def offer(self, result: Result, frame: Frame) -> None:
         """A frame has been labelled."""
@@ -67,8 +76,12 @@ class Page:
         """What there is to say of the model."""
         self._live.models(model, update)
 
-    def start(self, parts: Parts) -> None:
-        """Let people in."""
+    async def run(self, parts: Parts) -> None:
+        """Let people in, once there is the port."""
+        while self._socket is None:
+            await asyncio.sleep(RETRY_S)
+            with contextlib.suppress(OSError, UnavailableError):
+                self._socket = await in_thread(partial(_listen, self._address), "page's port")
         self._server = PageServer(self._socket, Desk(parts), self._live, self._gate, self._names)
         self._server.start()
         log.info("page: %s", self.url)
@@ -83,7 +96,8 @@ class Page:
     async def stop(self) -> None:
         """Close all connections and the port: within a second."""
         if self._server is None:
-            self._socket.close()
+            if self._socket is not None:
+                self._socket.close()
             return
         self._server.stop()
         for _ in range(round(STOP_S / 0.02)):
@@ -93,20 +107,31 @@ class Page:
 
 
 def _listen(address: Server) -> socket.socket:
+    """Raises OSError."""
     family = socket.AF_INET6 if ":" in address.host else socket.AF_UNSPEC
+    found = socket.getaddrinfo(address.host, address.port, family, socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    kind, place = found[0][0], found[0][4]
+    return socket.create_server(place[:2], family=kind, backlog=BACKLOG, dualstack_ipv6=place[0] == "::")
+
+
+def _listen_at_first(address: Server) -> socket.socket | None:
+    """None where a network has yet to give the address: what waiting mends is no reason not to label.
+
+    Raises:
+        UnavailableError: another program has the port.
+        PermissionDeniedError: it is for root alone.
+    """
     try:
-        found = socket.getaddrinfo(address.host, address.port, family, socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-        kind, place = found[0][0], found[0][4]
-        return socket.create_server(place[:2], family=kind, backlog=BACKLOG, dualstack_ipv6=place[0] == "::")
-    except PermissionError as error:
-        raise PermissionDeniedError(
-            f"web.listen: cannot listen on {address}: {error.strerror}; ports below 1024 are root's, take another one"
-        ) from error
+        return _listen(address)
     except OSError as error:
-        taken = error.errno == errno.EADDRINUSE
-        cure = (
-            "another program has the port: another edged? (web.listen: another port, or null)"
-            if taken
-            else ("is it an address of this machine? (web.listen)")
-        )
-        raise UnavailableError(f"the page cannot listen on {address}: {error.strerror or error}; {cure}") from error
+        problem = f"cannot listen on {address}: {error.strerror or error}"
+        if error.errno == errno.EADDRINUSE:
+            raise UnavailableError(
+                f"the page {problem}; another program has the port: another edged? (web.listen: another port, or null)"
+            ) from error
+        if isinstance(error, PermissionError):
+            raise PermissionDeniedError(
+                f"web.listen: {problem}; ports below 1024 are root's, take another one"
+            ) from error
+        log.warning("page: %s; is it an address of this machine? (web.listen) Labels go on, trying again", problem)
+        return None

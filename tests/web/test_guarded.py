@@ -2,23 +2,32 @@
 
 from __future__ import annotations
 
+import asyncio
+import errno
 import signal
 import socket
 import subprocess
 import sys
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import pytest
 from support.daemon import Daemon
-from support.mosquitto import HOST, free_port, until
-from support.page import TOKEN, page_of
+from support.mosquitto import HOST, Subscriber, free_port, until
+from support.page import START_S, TOKEN, page_of
+
+from edged.config import parse_config
+from edged.web import open_page
+from edged.web import page as page_module
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from support.mosquitto import Mosquitto
     from support.page import Asker
+
+    from edged.config.addresses import Server
+    from edged.web.parts import Parts
 
 BEARER = f"Bearer {TOKEN}"
 
@@ -146,13 +155,11 @@ def test_wrong_tokens_are_soon_no_longer_looked_at_and_the_right_one_neither(loc
         ("{token_file: short}", 78, "web.token_file: the file does not hold a token"),
         ("{hosts: ['http://x']}", 78, "a list of host names without scheme and port"),
         ("{listen: '127.0.0.1:1234567'}", 78, "web.listen"),
-        ("{listen: '192.0.2.1:8765', token_file: right}", 69, "the page cannot listen on 192.0.2.1:8765"),
         ("{listen: '127.0.0.1:PORT'}", 69, "another program has the port"),
     ],
 )
 def test_a_page_that_cannot_be_is_said_at_the_start(tmp_path: Path, web: str, code: int, said: str) -> None:
     (tmp_path / "short").write_text("hunter2\n")
-    (tmp_path / "right").write_text(TOKEN)
     with socket.create_server((HOST, 0)) as taken:
         more = "web: " + web.replace("PORT", str(taken.getsockname()[1]))
         with Daemon(tmp_path, free_port(), f"  a: {{source: {tmp_path}}}", more=more) as daemon:
@@ -160,6 +167,48 @@ def test_a_page_that_cannot_be_is_said_at_the_start(tmp_path: Path, web: str, co
     assert said in daemon.log
     assert "hunter2" not in daemon.log
     assert "Traceback" not in daemon.log
+
+
+def test_labels_do_not_wait_for_an_address_that_the_page_listens_on(
+    tmp_path: Path, module_broker: Mosquitto, module_photos: Path
+) -> None:
+    (tmp_path / "token").write_text(TOKEN)
+    more = "web: {listen: '192.0.2.1:8765', token_file: token}"
+    with (
+        Subscriber(module_broker.port, "edged/+/yard/labels") as labels,
+        Daemon(tmp_path, module_broker.port, f"  yard: {{source: {module_photos}}}", more=more) as daemon,
+    ):
+        until(lambda: bool(labels.received), START_S)
+        [said] = [line for line in daemon.log.splitlines() if "page: " in line]
+        assert "page: cannot listen on 192.0.2.1:8765" in said
+        assert "Labels go on, trying again" in said
+
+
+def test_the_page_comes_once_there_is_its_address(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    tries: list[float] = []
+
+    def listen(address: Server) -> socket.socket:
+        tries.append(time.monotonic())
+        if len(tries) < 3:
+            raise OSError(errno.EADDRNOTAVAIL, "Cannot assign requested address")
+        return real(address)
+
+    real = page_module._listen  # noqa: SLF001  what a network does later cannot be had here without root
+    monkeypatch.setattr(page_module, "_listen", listen)
+    monkeypatch.setattr(page_module, "RETRY_S", 0.1)
+    config = parse_config("web: {listen: '127.0.0.1:0'}\ncameras: {a: {source: photos}}\n", name="x", folder=tmp_path)
+
+    async def scenario() -> list[bool]:
+        page = open_page(config)
+        assert page is not None
+        known = [page.url is not None]
+        await page.run(cast("Parts", None))  # nobody asks
+        known.append(page.url is not None)
+        await page.stop()
+        return known
+
+    assert asyncio.run(scenario()) == [False, True]
+    assert len(tries) == 3
 
 
 def test_another_token_in_the_file_is_taken_on_by_a_reload_and_whoever_looked_on_is_out(
