@@ -118,6 +118,7 @@ def kills(many: int, wanted: int) -> dict[str, object]:
             camera = {"source": str(ensure_media(say).photos), "fps": 100, "order": "random", "presence": {"*": RULE}}
             mqtt = {"host": HOST, "port": broker.port}
             whole = {"device": "events", "mqtt": mqtt, "state": f"{folder}/state", "cameras": {"a": camera}}
+            whole["web"] = {"listen": None}
             configuration.write_text(json.dumps(whole), "utf-8")
             daemon = subprocess.Popen(run_command(configuration))
             began = time.monotonic()
