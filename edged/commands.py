@@ -66,13 +66,13 @@ class Commands:
                 reply(None)
 
     async def _start_anew(self) -> None:
-        log.info("mqtt: inference is started anew, as commanded")
+        log.info("inference is started anew, as commanded")
         self._restart()
 
     async def _change(self, command: SettingCommand) -> None:
         self._cameras.change(command)
         value = "as in the configuration" if command.value is None else command.value
-        log.info("mqtt: camera %s: %s is now %s, as commanded", command.camera, command.setting, value)
+        log.info("camera %s: %s is now %s, as commanded", command.camera, command.setting, value)
         try:
             await self._keep()
         except EdgedError as error:

@@ -40,7 +40,7 @@ from edged.snapshots import Snapshots
 from edged.supervision import Changed, Watched, supervise
 from edged.systemd import Supervisor
 from edged.threads import from_threads, in_thread
-from edged.updating import make_updater, obey_over_mqtt, tell_over_mqtt
+from edged.updating import ModelTopics, make_updater, obey_over_mqtt
 from edged.web import open_page
 from edged.web.parts import Parts
 
@@ -152,8 +152,10 @@ async def serve(  # noqa: C901, PLR0915  one part after the other, as they are s
         pipeline = Pipeline(newest, load, views(settings.over(config.cameras)), offer, beat, events.stands)
         cameras = LiveCameras(settings, pipeline, fleet, mqtt, (events.apply, snapshots.apply))
 
+        model_topics = ModelTopics(mqtt)
+
         def tell(model: ModelStatus, update: UpdateStatus) -> None:
-            tell_over_mqtt(mqtt, model, update)
+            model_topics.tell(model, update)
             cameras.tell()
             if page is not None:
                 page.models(model, update)

@@ -103,7 +103,17 @@ def obey_over_mqtt(mqtt: MqttClient, updater: Updater, answers: Answers) -> None
     mqtt.subscribe(mqtt.topics.model_set, handle)
 
 
-def tell_over_mqtt(mqtt: MqttClient, model: ModelStatus, update: UpdateStatus) -> None:
-    """Publish what there is to say of the model."""
-    mqtt.publish(mqtt.topics.model, model_payload(model), qos=1, retain=True)
-    mqtt.publish(mqtt.topics.update, update_payload(update), qos=1, retain=True)
+class ModelTopics:
+    """`…/model` and `…/update`, each published when it says something else than before."""
+
+    def __init__(self, mqtt: MqttClient) -> None:
+        self._mqtt = mqtt
+        self._said: dict[str, bytes] = {}
+
+    def tell(self, model: ModelStatus, update: UpdateStatus) -> None:
+        """Publish what there is to say of the model."""
+        topics = self._mqtt.topics
+        for topic, payload in ((topics.model, model_payload(model)), (topics.update, update_payload(update))):
+            if self._said.get(topic) != payload:
+                self._said[topic] = payload
+                self._mqtt.publish(topic, payload, qos=1, retain=True)

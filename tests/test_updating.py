@@ -7,6 +7,7 @@ import shutil
 import sys
 import time
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -193,20 +194,29 @@ def test_rollback_use_and_update_by_hand(device: Daemon, operator: Operator, sub
     with device:
         wait_for_labels(subscriber, SECONDS)
         wait_for_model(subscriber, lambda said: said["candidate"] is not None)
+        offered = json.loads(subscriber.on("edged/test/update")[-1])
+        assert offered["latest_version"] == f"{NAME} 1.0.0", "1.0.0 of one model is no older than 1.1.0 of another"
+        assert offered["installed_version"].startswith("base ")
         assert last_version(subscriber) != "1.0.0" or labels(subscriber)[-1]["model"]["name"] == "base"
         assert command(subscriber, action="update")["ok"]
         wait_for_model(subscriber, is_good("1.0.0"))
         operator.publish("1.1.0")
         assert command(subscriber, action="update")["ok"]
         wait_for_model(subscriber, is_good("1.1.0"))
-        result = command(subscriber, action="update")
-        assert (result["ok"], "is installed" in str(result["error"])) == (False, True)
+        assert json.loads(subscriber.on("edged/test/update")[-1])["installed_version"] == "1.1.0"
+        assert command(subscriber, action="update")["ok"], "there is nothing newer"
         assert command(subscriber, action="use", name=NAME, version="1.0.0")["ok"]
         wait_for_model(subscriber, is_good("1.0.0"))
         assert command(subscriber, action="use", name=NAME, version="1.1.0")["ok"]
         assert command(subscriber, action="rollback")["ok"]
         said = wait_for_model(subscriber, is_back)
         assert (said["version"], said["last_error"]) == ("1.0.0", "rolled back by hand")
+        assert command(subscriber, action="use", name="base")["ok"]
+        assert wait_for_model(subscriber, is_good_base)["previous"]["version"] == "1.0.0"
+        assert command(subscriber, action="rollback")["ok"], "from the base model to the choice before"
+        wait_for_model(subscriber, is_good("1.0.0"))
+        assert command(subscriber, action="use", name=NAME, version="1.1.0")["ok"]
+        assert command(subscriber, action="rollback")["ok"]
         assert not command(subscriber, action="use", name="nobody")["ok"]
         assert not command(subscriber, action="dance")["ok"]
         assert model(subscriber)["last_error"] == "rolled back by hand", "words that do not fit are no failed update"
@@ -266,6 +276,49 @@ def test_a_revoked_model_is_taken_out(device: Daemon, operator: Operator, subscr
         said = wait_for_model(subscriber, is_back)
         assert "takes cats for birds" in said["last_error"]
         assert said["version"] == "1.0.0"
+        result = command(subscriber, action="use", name=NAME, version="1.1.0")
+        assert (result["ok"], result["error"]) == (False, f"{NAME}@1.1.0: it is revoked: takes cats for birds")
+        assert command(subscriber, action="use", name=NAME)["ok"], "of the name alone one that is not revoked"
+        assert model(subscriber)["version"] == "1.0.0"
+
+
+def test_an_update_that_is_asked_for_while_another_goes_on_is_answered(
+    device: Daemon, operator: Operator, subscriber: Subscriber
+) -> None:
+    text = device.config.read_text("utf-8").replace("interval: 1s", "interval: 1h, automatic: false")
+    device.config.write_text(text, "utf-8")
+    operator.publish("1.0.0")
+    with device:
+        wait_for_model(subscriber, lambda said: said["candidate"] is not None)
+        subscriber.send("edged/test/model/set", json.dumps({"action": "update", "id": "first"}))
+        wait_for_model(subscriber, lambda said: said["state"] in {"downloading", "proving"})
+        assert command(subscriber, action="update")["ok"]
+        assert {json.loads(payload)["id"] for payload in subscriber.on("edged/test/result")} > {"first"}
+
+
+def test_a_configured_model_that_is_not_here_is_said_for_as_long_as_another_labels(
+    device: Daemon, operator: Operator, subscriber: Subscriber
+) -> None:
+    with device:
+        said = wait_for_model(
+            subscriber, lambda said: said["last_error"] is not None and "device" in said["last_error"]
+        )
+        assert said["last_error"] == f"model {NAME} is not on this device: base labels"
+        wait_for_health(subscriber, lambda health: health["model"]["last_error"] == said["last_error"])
+        operator.publish("1.0.0")
+        assert wait_for_model(subscriber, is_good("1.0.0"))["last_error"] is None
+
+
+def test_each_topic_of_the_model_is_told_when_it_says_something_else(
+    device: Daemon, operator: Operator, subscriber: Subscriber
+) -> None:
+    operator.publish("1.0.0")
+    with device:
+        wait_for_model(subscriber, is_good("1.0.0"))
+    for topic in ("model", "update"):
+        said = subscriber.on(f"edged/test/{topic}")
+        assert all(before != after for before, after in pairwise(said)), topic
+        assert b"version" in said[0], "not before it is known which model labels"
 
 
 def test_without_its_state_folder_it_labels(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from edged.cli.models_words import RULE, add_state, find_entry, open_store
 from edged.cli.words import add_command
-from edged.errors import ConfigError, UsageError
+from edged.errors import ConfigError, ModelError, UsageError
 
 if TYPE_CHECKING:
     import argparse
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 USE = f"""\
 examples:
-  edged models use coral-birds            its newest version that is installed
+  edged models use coral-birds            its newest version that is installed, and has not failed here
   edged models use coral-birds@1.0.0
   edged models use base                   the one that came with edged
 
@@ -66,10 +66,13 @@ def run_use(args: argparse.Namespace) -> int:
     from edged.updates.shelf import open_shelf  # noqa: PLC0415  as above
 
     store = open_store(args)
-    entry = None if args.model == BASE else find_entry(store, args.model)
+    shelf = open_shelf(store.folder.parent)
+    entry = None if args.model == BASE else shelf.find(args.model) or find_entry(store, args.model)
     if entry is not None:
+        if (revoked := shelf.revocation(entry)) is not None:
+            raise ModelError(f"{entry.label}: {revoked}; take another one (edged models list)")
         open_entry(entry)  # a torn one is no choice
-    say_choice(store, open_shelf(store.folder.parent).use_by_hand(entry))
+    say_choice(store, shelf.use_by_hand(entry))
     say_what_stands_above(store, BASE if entry is None else entry.record.name)
     return 0
 

@@ -33,6 +33,8 @@ the clock must be set, and the disk have room."""
 EPILOG = """\
 examples:
   edged models update --check             what is offered? nothing is downloaded
+  edged models update --again             also what failed here once, or was rolled back: perhaps after a change of
+                                          registry.slowdown. Signatures, proof and probation are as ever
   sudo -u edged edged models update       as the daemon's user: the models are in its state folder
   edged models update -c edged.yaml --json
                                           one JSON object: {"schema", "present", "offered", "reason", "revoked",
@@ -50,6 +52,7 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     parser = add_command(commands, "update", run, "take what the registry offers", DESCRIPTION, EPILOG)
     parser.add_argument("-c", "--config", type=Path, metavar="FILE", help="the configuration")
     parser.add_argument("--check", action="store_true", help="ask, and change nothing")
+    parser.add_argument("--again", action="store_true", help="also what is refused on this device")
     parser.add_argument("--json", action="store_true", help="one JSON object")
 
 
@@ -60,7 +63,7 @@ def run(args: argparse.Namespace) -> int:
 
     with interruptible():
         hand = HandUpdate(load_config(find_config(args.config)))
-        offered = hand.ask()
+        offered = hand.ask(again=args.again)
         if not args.json:
             _print(offered)
         entry = None

@@ -114,7 +114,7 @@ def parse_inference_command(payload: bytes) -> InferenceCommand:
     try:
         return _INFERENCE.validate_json(_text(payload))
     except ValidationError as error:
-        raise UsageError(f'no command: {error.errors()[0]["msg"]}; known: {{"action": "restart"}}') from error
+        raise UsageError('no command; known: {"action": "restart"}, with or without an "id"') from error
 
 
 def is_allowed(setting: Setting, value: float | bool) -> bool:  # noqa: FBT001  it is a value, not a flag
@@ -154,7 +154,7 @@ def _field_of(text: str) -> object:
         try:
             _ID.validate_python(parsed["id"])
         except ValidationError as error:
-            raise UsageError(f"id: {error.errors()[0]['msg']}") from error
+            raise UsageError("id: not a text of up to 128 characters") from error
     return parsed["value"]
 
 
@@ -177,7 +177,8 @@ def _number(setting: str, value: object) -> float:
     try:
         return adapter.validate_python(value)
     except ValidationError:
-        raise UsageError(f"{setting}: {str(value)[:40]!r} is not {allowed}") from None
+        given = f"{value:g}" if isinstance(value, float) else repr(str(value)[:40])  # 30, not 30.0
+        raise UsageError(f"{setting}: {given} is not {allowed}") from None
 
 
 def _json(fields: dict[str, object]) -> bytes:

@@ -129,9 +129,8 @@ def parse_model_command(payload: bytes) -> ModelCommand:
     try:
         command = _COMMAND.validate_json(payload)
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"]))
-        raise UsageError(f"no command: {f'{where}: ' if where else ''}{first['msg']}; known: {known}") from error
+        where = ".".join(map(str, error.errors()[0]["loc"]))
+        raise UsageError(f"no command{f' ({where})' if where else ''}; known: {known}") from error
     if (command.action == "use") != (command.name is not None) or (command.version and command.action != "use"):
         raise UsageError(f"name and version are for 'use', which needs a name; known: {known}")
     return command

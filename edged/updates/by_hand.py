@@ -17,6 +17,7 @@ from edged.models.store_change import check_owner
 from edged.updates.conditions import Rules
 from edged.updates.parts import clock_of, launch_of, prove_against, registry_of, shelf_of, why_wait_now
 from edged.updates.registry import Asking
+from edged.updates.shelf import revoked_why
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -64,8 +65,11 @@ class HandUpdate:
         self._proved = self._shelf.first(config.model.name)
         self._present = self._shelf.to_try(config.model.name) or self._proved
 
-    def ask(self) -> Offered:
+    def ask(self, *, again: bool = False) -> Offered:
         """Ask the registry. Changes nothing but what is known of it.
+
+        Args:
+            again: also for what is refused on this device.
 
         Raises:
             RegistryUnavailableError: it cannot be asked, or the clock is not set.
@@ -80,7 +84,8 @@ class HandUpdate:
         name = ref.name if self._config.model.name == BASE else self._config.model.name
         known = self._shelf.newest_known(name)
         installed = _ref(known) if known is not None else ref if ref.name == name else None
-        poll = self._registry.poll(Asking(self._config.device, name, installed, self._shelf.refusals.digests))
+        refused = {} if again else self._shelf.refusals.reasons
+        poll = self._registry.poll(Asking(self._config.device, name, installed, refused))
         revoked = poll.revocations.of_digest(ref.digest)
         if poll.update is not None and self._is_on_probation(poll.update.ref):
             return Offered(ref, None, f"{name} {poll.update.ref.version} is installed, on probation", revoked)
@@ -93,7 +98,7 @@ class HandUpdate:
             UnavailableError, PermissionDeniedError, CannotWriteError: the store cannot be changed.
         """
         if self._present is not None:
-            self._shelf.mark_bad(self._present, f"it is revoked: {revoked.why}")
+            self._shelf.mark_bad(self._present, revoked_why(revoked.why))
 
     def install(self, update: Update, told: Told, proving: Callable[[], None]) -> Entry:
         """Download it, prove it, put it in and choose it.

@@ -18,11 +18,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """The version for a device. `reason`: why there is none, in words; empty where there is one."""
+    """The version for a device.
+
+    Attributes:
+        reason: why there is none, in words; empty where there is one.
+        newest: whether that is because the device has the channel's version, or a newer one.
+    """
 
     info: ModelInfo | None
     reason: str = ""
     notes: str = ""
+    newest: bool = False
 
 
 def versions_of(offer: Offer) -> tuple[str, ...]:
@@ -55,7 +61,7 @@ def choose(channel: Channel, revocations: Revocations, infos: Mapping[str, Model
         if why_not is None:
             return Choice(infos[version], notes=offer.notes if version == offer.version else "")
         reasons.append(why_not)
-    return Choice(None, "; ".join(reasons))
+    return Choice(None, "; ".join(reasons), newest=_not_newer(offer.version, asking) is not None)
 
 
 def _outside(offer: Offer, version: str, asking: Asking) -> str | None:
@@ -82,8 +88,9 @@ def _not_to_be_had(version: str, revocations: Revocations, info: ModelInfo | Non
         return f"{name} is revoked: {revoked.why}"
     if info is None:
         return f"the channel names {name}, which the registry does not have"
-    if info.digest in asking.refused:
-        return f"{name} ({info.digest[:19]}…) failed on this device and is refused"
+    why = asking.refused.get(info.digest)
+    if why is not None:
+        return f"{name} ({info.digest[:19]}…) is refused on this device: {why} (`edged models update --again` takes it)"
     return None
 
 

@@ -64,6 +64,11 @@ class Refusals:
         """`sha256:…` of each."""
         return frozenset(refusal.digest for refusal in self.all)
 
+    @property
+    def reasons(self) -> dict[str, str]:
+        """Why, by `sha256:…`."""
+        return {refusal.digest: refusal.why for refusal in self.all}
+
     def of(self, digest: str) -> Refusal | None:
         """The refusal of this package."""
         return next((refusal for refusal in self.all if refusal.digest == digest), None)

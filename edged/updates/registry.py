@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
@@ -26,13 +26,13 @@ class Asking:
         device: its name: decides about its share in rollouts.
         model: the name of the model.
         installed: the model that it has; one of another name counts as none.
-        refused: digests (`sha256:…`) of packages that failed here: never again.
+        refused: digests (`sha256:…`) of packages that failed here or that a person left, and why.
     """
 
     device: str
     model: str
     installed: ModelRef | None = None
-    refused: frozenset[str] = frozenset()
+    refused: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +70,7 @@ class Poll:
     Attributes:
         update: None where there is none for this device now.
         reason: why there is none, in words; empty where there is one.
+        newest: whether that is because the device has the newest that there is for it.
         asked: whether it was asked at all: it is not while the clock is not set.
         changed: whether the registry's state is another than at the last poll.
         revocations: models that are to be used no more; the installed one may be among them.
@@ -77,6 +78,7 @@ class Poll:
 
     update: Update | None
     reason: str = ""
+    newest: bool = False
     asked: bool = True
     changed: bool = False
     revocations: Revocations = field(default_factory=Revocations)

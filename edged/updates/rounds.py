@@ -15,6 +15,7 @@ from edged.labeling.label import ModelRef
 from edged.models.package import BASE
 from edged.threads import in_thread
 from edged.updates.registry import Asking
+from edged.updates.shelf import revoked_why
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -126,7 +127,8 @@ class Rounds:
             work.telling.fault(error)
         finally:
             work.telling.phase = work.telling.percentage = None
-            self._due = asyncio.get_running_loop().time() + pause
+            # whoever has asked meanwhile is answered by a round of their own
+            self._due = 0.0 if self._told_to else asyncio.get_running_loop().time() + pause
             for reply in told_to:
                 reply(error)
 
@@ -136,7 +138,7 @@ class Rounds:
         name = self._options.name
         if name == BASE and change.ref is not None:
             name = change.ref.name
-        asking = Asking(self._options.device, name, await _installed(work, name), work.shelf.refusals.digests)
+        asking = Asking(self._options.device, name, await _installed(work, name), work.shelf.refusals.reasons)
         poll = await in_thread(partial(self._registry.poll, asking), "registry")
         if not poll.asked:
             telling.waits(poll.reason)
@@ -146,7 +148,7 @@ class Rounds:
         if update is None or not (told or self._options.automatic):
             if change.trial is None and not telling.rolled_back:
                 telling.recovered()
-            return poll.reason if told else None
+            return None if poll.newest else poll.reason
         waits = await in_thread(partial(self._why_wait, update.size), "conditions")
         if waits is None:
             telling.error = None
@@ -161,7 +163,7 @@ class Rounds:
         if entry is None or revoked is None:
             return
         async with work.changing:
-            await work.changeover.leave(f"it is revoked: {revoked.why}")
+            await work.changeover.leave(revoked_why(revoked.why))
         work.telling.rolled_back = True
         work.telling.fault(f"{entry.label} is revoked: {revoked.why}")
 

@@ -33,6 +33,7 @@ SOURCE: Final = "registry: "
 DISK: Final = 1024
 """Megabytes that the models of updates may take together, where no configuration says it."""
 BY_HAND: Final = "rolled back by hand"
+REVOKED: Final = "it is revoked: "
 MOST_TRIES: Final = 3
 """So often a probation may be cut off: a model that takes the whole device down each time is not tried for ever."""
 
@@ -46,6 +47,11 @@ def open_shelf(state: Path, disk: int = DISK, locale: str = DEFAULT_LOCALE) -> S
 def refusals_of(store: Store) -> Refusals:
     """What is refused on this device."""
     return Refusals(store.folder / "refused.json")
+
+
+def revoked_why(why: str) -> str:
+    """The reason of a refusal that the registry asked for."""
+    return REVOKED + why
 
 
 def came_from_registry(entry: Entry) -> bool:
@@ -102,6 +108,17 @@ class Shelf:
                 _mark(change, entry, "probation")
             change.use(entry)
         return None if entry is None else self._fresh(entry)
+
+    def find(self, wanted: str) -> Entry | None:
+        """As `Store.find`; of a name alone the newest that has not failed here, if there is such a one."""
+        kin = [entry for entry in self.store.entries() if entry.record.name == wanted]
+        fit = (entry for entry in kin if not self._is_refused(entry) and entry.record.state != "rolled_back")
+        return next(fit, None) or self.store.find(wanted)
+
+    def revocation(self, entry: Entry) -> str | None:
+        """Why the registry has revoked it; None where it has not, as far as is known here."""
+        refusal = self.refusals.of(_digest(entry))
+        return refusal.why if refusal is not None and refusal.why.startswith(REVOKED) else None
 
     def to_try(self, name: str) -> Entry | None:
         """What is on probation and labels, or waits to: the choice, or an update whose probation was cut off.

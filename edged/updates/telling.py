@@ -30,6 +30,7 @@ class Telling:
         rolled_back: whether the last model that was tried did not do well.
         error: why the last update failed, or waits; None where nothing is wrong.
         waiting: whether it waits, for the clock, its window or room.
+        absent: why the configured model does not label, where there is none that could.
     """
 
     def __init__(self, store: Store, tell: Callable[[ModelStatus, UpdateStatus], None]) -> None:
@@ -44,6 +45,7 @@ class Telling:
         self.error: str | None = None
         self._logged: str | None = None
         self.waiting = False
+        self.absent: str | None = None
 
     def fault(self, text: str) -> None:
         """Something has failed; in the log once, until it has gone well."""
@@ -69,6 +71,8 @@ class Telling:
     def say(self, change: Changeover) -> None:
         """Tell of everything, if something has changed since the last time."""
         present, update = change.ref, self.update
+        if present is None and self.error is None:  # what was said before the start is nearer the truth than nothing
+            return
         if update is not None and update.ref == present:  # taken meanwhile by `edged models update`
             update = None
         candidate = None if update is None else update.ref
@@ -77,12 +81,13 @@ class Telling:
             self._state(change),
             self._previous(change),
             present if change.trial is not None else candidate,
-            self.error,
+            self.error or self.absent,
             change.since,
         )
+        other = present is not None and candidate is not None and candidate.name != present.name
         offered = UpdateStatus(
-            installed_version=None if present is None else present.version,
-            latest_version=None if update is None else update.ref.version,
+            installed_version=_version(present, named=other),
+            latest_version=_version(candidate, named=other),
             title=(update.title or update.ref.name) if update is not None else "" if present is None else present.name,
             release_summary="" if update is None else update.notes,
             percentage=self.percentage,
@@ -100,10 +105,16 @@ class Telling:
         return "rolled_back" if self.rolled_back else "good"
 
     def _previous(self, change: Changeover) -> ModelRef | None:
-        """What there is to go back to; the base model has nothing before it."""
-        if change.entry is None:
-            return None
+        """What a rollback leads to; from the base model to the choice before it, else nowhere."""
+        present = change.entry
         entry: Entry | None = change.trial.fallback if change.trial is not None else self._store.previous()
-        if entry is None:
-            return self._base
+        if entry is None or entry.record.state != "good" or (present is not None and entry.digest == present.digest):
+            return None if present is None else self._base
         return ModelRef(entry.record.name, entry.record.version, f"sha256:{entry.digest}")
+
+
+def _version(ref: ModelRef | None, *, named: bool) -> str | None:
+    """A model's version for the update entity, which takes a lower one for older: not where it is another model's."""
+    if ref is None:
+        return None
+    return f"{ref.name} {ref.version}" if named else ref.version

@@ -143,7 +143,7 @@ class _Look:
         content = parse_channel(self._read(found, MAX_CHANNEL_BYTES), channel)
         choice = choose(content, revocations, self._infos(content, asking.model), asking)
         update = self._update(choice.info, choice.notes) if choice.info else None
-        return Poll(update, choice.reason, revocations=revocations)
+        return Poll(update, choice.reason, newest=choice.newest, revocations=revocations)
 
     def _infos(self, channel: Channel, model: str) -> dict[str, ModelInfo]:
         """What is signed of the versions that a channel has of a model, as far as the registry has them."""

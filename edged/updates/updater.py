@@ -184,6 +184,8 @@ class Updater:
             await change.leave(refusal.why)
             self._choice = self._chosen()
             telling.rolled_back, telling.error = True, refusal.why
+            if telling.update is not None and telling.update.ref.digest == refusal.digest:
+                telling.update = None
 
     async def _obey(self, command: ModelCommand, reply: Reply) -> None:
         if self._fixed:
@@ -199,9 +201,11 @@ class Updater:
 
     async def _use(self, name: str, version: str | None) -> None:
         wanted = name if version is None else f"{name}@{version}"
-        entry = self._store.find(wanted)
+        entry = self._work.shelf.find(wanted)
         if entry is None and name != BASE:
             raise UsageError(f"no model {wanted} on this device (edged models list; edged models install)")
+        if entry is not None and (revoked := self._work.shelf.revocation(entry)) is not None:
+            raise UsageError(f"{entry.label}: {revoked}")
         async with self._work.changing:
             if entry is not None and self._work.shelf.is_in_doubt(entry):  # a person wants it all the same
                 await in_thread(partial(self._work.shelf.use_by_hand, entry), "store")
@@ -214,7 +218,13 @@ class Updater:
     async def _roll_back(self) -> None:
         async with self._work.changing:
             if self._work.changeover.entry is None:
-                raise UsageError("the base model labels: there is nothing to go back to")
+                previous = self._store.previous()
+                if previous is None or self._work.shelf.is_in_doubt(previous):
+                    raise UsageError("the base model labels: there is nothing to go back to")
+                await self._work.changeover.to(previous, chosen=True)
+                self._choice = self._chosen()
+                self._work.telling.well()
+                return
             await self._work.changeover.leave(BY_HAND)
             self._choice = self._chosen()
             self._work.telling.rolled_back, self._work.telling.error = True, BY_HAND
@@ -224,4 +234,16 @@ class Updater:
         return None if active is None else active.digest
 
     def _say(self) -> None:
-        self._work.telling.say(self._work.changeover)
+        telling = self._work.telling
+        telling.absent = self._why_absent()
+        telling.say(self._work.changeover)
+
+    def _why_absent(self) -> str | None:
+        """Why another model than the configured one labels, where nobody has chosen that."""
+        ref, name = self._work.changeover.ref, self._name
+        if self._fixed or ref is None or name in {BASE, ref.name}:
+            return None
+        there = [entry for entry in self._store.entries() if entry.record.name == name]
+        if not all(map(self._work.shelf.is_in_doubt, there)):
+            return None
+        return f"model {name} {'has not done well here' if there else 'is not on this device'}: {ref.name} labels"

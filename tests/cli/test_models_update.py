@@ -11,8 +11,10 @@ from support.fleet_registry import NAME, Operator
 from support.static_server import StaticServer, flipped, login_page, status
 
 from edged.cli.main import main
+from edged.labeling.label import ModelRef
 from edged.models.store import Store
 from edged.updates.clock import Clock
+from edged.updates.shelf import refusals_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -143,6 +145,21 @@ def test_a_model_that_is_wrong_is_refused_and_not_offered_again(device: Device, 
     assert any(line.startswith("refused: tiny 1.1.0 (") and "labels.txt" in line for line in out.splitlines())
 
 
+def test_what_was_refused_before_it_was_installed_can_be_taken_anew(device: Device, operator: Operator) -> None:
+    operator.publish("1.1.0")
+    store = Store(device.state)
+    refused = refusals_of(store)
+    digest = device.said("--check")["offered"]["digest"]
+    refused.add(ModelRef(NAME, "1.1.0", digest), "it takes 6.7 ms for a picture")
+    reason = device.said("--check")["reason"]
+    assert "is refused on this device: it takes 6.7 ms for a picture (`edged models update --again`" in reason
+    assert device.said("--again", "--check")["offered"]["version"] == "1.1.0"
+    assert refused.all, "only asked"
+    assert device.said("--again")["installed"]["version"] == "1.1.0"
+    assert refusals_of(store).all == ()
+    assert device.marks()["tiny@1.1.0"] == "*probation"
+
+
 def test_a_model_that_is_rolled_back_by_hand_does_not_come_again_by_itself(device: Device, operator: Operator) -> None:
     for version in ("1.0.0", "1.1.0"):
         operator.publish(version)
@@ -176,6 +193,8 @@ def test_a_revoked_model_is_left(device: Device, operator: Operator) -> None:
     assert (code, "it is revoked: takes cats for birds" in out) == (0, True)
     assert device.marks() == {"tiny@1.0.0": "rolled_back"}
     assert device.said()["present"]["name"] == "base"
+    code, _, errors = device.run("use", "tiny", "--state", device.state)
+    assert (code, "tiny@1.0.0: it is revoked: takes cats for birds" in errors) == (65, True)
 
 
 @pytest.mark.parametrize(

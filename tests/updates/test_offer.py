@@ -94,9 +94,22 @@ def test_revoked_digest_counts_under_any_name() -> None:
 
 
 def test_refused_digest_is_not_chosen() -> None:
-    version, reason = outcome(Offer("1.1.0"), replace(ASKING, refused=frozenset({INFOS["1.1.0"].digest})))
+    version, reason = outcome(Offer("1.1.0"), replace(ASKING, refused={INFOS["1.1.0"].digest: "rolled back by hand"}))
     assert version is None
-    assert reason == "birds 1.1.0 (sha256:000000000000…) failed on this device and is refused"
+    assert reason == (
+        "birds 1.1.0 (sha256:000000000000…) is refused on this device: rolled back by hand"
+        " (`edged models update --again` takes it)"
+    )
+
+
+def test_it_is_known_whether_the_device_has_the_newest_that_there_is() -> None:
+    def is_newest(offer: Offer, version: str) -> bool:
+        return choose(channel(offer), Revocations(), INFOS, installed(version)).newest
+
+    assert is_newest(Offer("1.1.0"), "1.1.0")
+    assert is_newest(Offer("1.1.0"), "2.0.0")
+    assert not is_newest(Offer("1.1.0"), "1.0.0")
+    assert not is_newest(Offer("2.0.0"), "1.1.0"), "the registry lacks it"
 
 
 def test_version_that_the_registry_lacks_is_said() -> None:

@@ -107,10 +107,10 @@ def test_channel_that_the_registry_lacks_is_named(operator: SignedRegistry, devi
 def test_refused_digest_is_not_offered_again(operator: SignedRegistry, device: Device) -> None:
     operator.offer(OLD)
     assert device.poll().update is not None
-    device.asking = replace(device.asking, refused=frozenset({OLD.digest}))
+    device.asking = replace(device.asking, refused={OLD.digest: "it hangs"})
     poll = device.poll()
     assert poll.update is None
-    assert "failed on this device" in poll.reason
+    assert "is refused on this device: it hangs" in poll.reason
 
 
 def test_revocation_is_said_with_its_reason(operator: SignedRegistry, device: Device) -> None:

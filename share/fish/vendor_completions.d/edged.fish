@@ -131,6 +131,7 @@ complete -c edged -n '_shtab_edged_using models; and test $_shtab_edged_npos -eq
 complete -c edged -n '_shtab_edged_using models update' -s h -l help -d 'show this help message and exit'
 complete -c edged -n '_shtab_edged_using models update' -s c -l config -xka "(__fish_complete_path (commandline -ct))" -d 'the configuration'
 complete -c edged -n '_shtab_edged_using models update' -l check -d 'ask, and change nothing'
+complete -c edged -n '_shtab_edged_using models update' -l again -d 'also what is refused on this device'
 complete -c edged -n '_shtab_edged_using models update' -l json -d 'one JSON object'
 complete -c edged -n '_shtab_edged_using models; and test $_shtab_edged_npos -eq 0' -a use -d 'Labels with this model from now on.'
 complete -c edged -n '_shtab_edged_using models use' -s h -l help -d 'show this help message and exit'
