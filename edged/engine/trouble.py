@@ -43,7 +43,7 @@ class Trouble:
     def is_over(self, restarts: int) -> None:
         """There is a result."""
         if self.reason is not None:
-            log.info("inference runs again after %d restarts in all", restarts)
+            log.info("inference runs again; restarts in all: %d", restarts)
             self.reason = None
             self._said.clear()
             self._on_change()
