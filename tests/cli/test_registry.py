@@ -103,6 +103,41 @@ def test_show_tells_everything_in_words_and_json(capsys: pytest.CaptureFixture[s
     assert tree["revoked"][0]["why"] == "cats"
 
 
+def test_show_names_damaged_files_by_version_and_ends_with_1(capsys: pytest.CaptureFixture[str]) -> None:
+    registry("init", "models")
+    for version in ("1.0.0", "1.1.0"):
+        assert registry("publish", "models", package(version)) == 0
+    assert registry("show", "models") == 0
+    labels = next(Path("models/targets/models/birds/1.1.0").glob("*.labels.txt"))
+    labels.write_text("red\n")
+    model = next(Path("models/targets/models/birds/1.1.0").glob("*.tflite"))
+    model.unlink()
+    capsys.readouterr()
+    assert registry("show", "models") == 1
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "models: every signature is right, not every file"
+    assert lines[-3].startswith("model birds 1.1.0 ")
+    assert lines[-2:] == [
+        f"  DAMAGED {labels}: not what was signed; restore this file from a copy",
+        f"  DAMAGED {model}: No such file or directory; restore it from a copy",
+    ]
+    assert registry("show", "models", "--json") == 1
+    assert [len(entry["damage"]) for entry in json.loads(capsys.readouterr().out)["models"]] == [0, 2]
+    assert registry("promote", "models", "birds", "1.1.0", "--channel", "canary") == 65
+    assert f"{labels}: not what was signed" in capsys.readouterr().err
+
+
+def test_show_of_an_expired_registry_ends_with_1(capsys: pytest.CaptureFixture[str]) -> None:
+    registry("init", "models", "--expires", "timestamp=1s")
+    time.sleep(1.1)
+    capsys.readouterr()
+    assert registry("show", "models") == 1
+    assert "timestamp  version 1, EXPIRED 20" in capsys.readouterr().out
+    assert registry("refresh", "models") == 0
+    time.sleep(1.1)
+    assert registry("show", "models", "--json") == 1
+
+
 def test_refresh_says_what_it_renewed_and_nothing_when_nothing_was_due(capsys: pytest.CaptureFixture[str]) -> None:
     registry("init", "models", "--expires", "targets=1s")
     capsys.readouterr()
