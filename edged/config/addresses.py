@@ -10,11 +10,10 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, PlainSerializer
 
-from edged.config.types import redact
+from edged.config.types import HIGHEST_PORT, redact
 from edged.config.wording import allowed
 
 MQTT_PORT: Final = 1883
-HIGHEST_PORT: Final = 65535
 
 
 def _is_ip(text: str) -> bool:
