@@ -7,7 +7,7 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from edged.cli.registry_words import EXIT_CODES, add_folder, key_folders, megabytes, percent
+from edged.cli.registry_words import EXIT_CODES, add_folder, key_folders, megabytes, whom
 from edged.cli.words import add_command
 from edged.text import printable
 
@@ -99,7 +99,7 @@ def _lines(folder: Path, served: Served, models: Models) -> Iterator[str]:
             revoked = " (revoked)" if revocations.of(name, offer.version) else ""
             others = f", {offer.before.version} to the others" if offer.before and offer.rollout < 100 else ""  # noqa: PLR2004
             notes = f": {offer.notes}" if offer.notes else ""
-            yield f"  {name} {offer.version}{revoked} to {percent(offer.rollout)}{others}{notes}"
+            yield f"  {name} {offer.version}{revoked} to {whom(offer)}{others}{notes}"
     for info, damage in models:
         revoked_entry = revocations.of(info.name, info.version)
         why = f"  revoked {revoked_entry.time}: {revoked_entry.why}" if revoked_entry else ""

@@ -65,6 +65,18 @@ def test_model_goes_from_canary_to_stable_and_back_out(capsys: pytest.CaptureFix
     ]
 
 
+def test_requirements_are_said_wherever_an_offer_is(capsys: pytest.CaptureFixture[str]) -> None:
+    registry("init", "models")
+    asked = ("--requires", "machine=aarch64", "--requires", "edged=>=0.1")
+    assert registry("publish", "models", package("1.0.0"), "--rollout", "10", *asked) == 0
+    assert registry("promote", "models", "birds", "1.0.0", "--channel", "stable") == 0
+    registry("show", "models")
+    said = capsys.readouterr().out.splitlines()
+    assert "channel stable offers birds 1.0.0 to 10 % of the devices with machine=aarch64, edged=>=0.1" in said
+    assert "channel stable offers birds 1.0.0 to all devices with machine=aarch64, edged=>=0.1" in said
+    assert "  birds 1.0.0 to all devices with machine=aarch64, edged=>=0.1" in said
+
+
 def test_package_that_fails_its_golden_photo_is_not_published(capsys: pytest.CaptureFixture[str]) -> None:
     registry("init", "models")
     folder = Path(package("1.0.0"))
