@@ -177,6 +177,8 @@ def test_packed_model_is_said_with_what_its_photo_gave(capsys: pytest.CaptureFix
     assert "packed 1.2.3" in out
     assert "red 0.98" in out
     assert said(capsys, "pack", tmp_path / "m.tflite", *words, "--output", tmp_path / "p")[0] == 73
+    _, out, _ = said(capsys, "pack", tmp_path / "m.tflite", *words[:4], "--output", tmp_path / "q")
+    assert out.startswith(f"{tmp_path}/q: packed 1.2.3, 1 file\n")
 
 
 def test_compiled_model_of_the_store_is_a_version_of_its_own(
