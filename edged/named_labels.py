@@ -15,7 +15,7 @@ from edged.updates.shelf import refusals_of
 from edged.watched import EVERYTHING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from edged.config import Config
     from edged.models.member import Package
@@ -32,7 +32,7 @@ def unknown_labels(config: Config) -> Iterator[str]:
         return
     wanted = config.model.members
     members = [member for member in package.members if wanted is None or member.name in wanted]
-    if not all(member.labels for member in members):
+    if not members or not all(member.labels for member in members):
         return
     words = vocabularies(
         [(member.name, member.labels, member.groups) for member in members], first=package.members[0].name
@@ -40,7 +40,11 @@ def unknown_labels(config: Config) -> Iterator[str]:
     texts = {word.slug: word.text for vocabulary in words for word in vocabulary.words}
     known = {EVERYTHING, *texts, *texts.values()}
     for name, camera in config.cameras.items():
-        named = {"labels.allow": camera.labels.allow, "labels.deny": camera.labels.deny, "presence": camera.presence}
+        named: dict[str, Iterable[str]] = {
+            "labels.allow": camera.labels.allow,
+            "labels.deny": camera.labels.deny,
+            "presence": camera.presence,
+        }
         for key, labels in named.items():
             for label in labels:
                 if label not in known:

@@ -78,7 +78,8 @@ def _print(checks: Sequence[Check]) -> None:
         """A line, wrapped beside its lead in a terminal; but a command is to be copied, and stays whole."""
         whole = not console.is_terminal or text.startswith(COMMANDS)
         line = Text(text, style)
-        for part in [line] if whole else line.wrap(console, max(LEAST_WIDTH, console.width - lead.cell_len)):
+        room = max(LEAST_WIDTH, console.width - lead.cell_len)
+        for part in [line] if whole else list(line.wrap(console, room)):
             console.print(Text.assemble(lead, part))
             lead = Text(" " * lead.cell_len)
 
