@@ -81,5 +81,5 @@ def megabytes(size: int) -> str:
 def whom(offer: Offer) -> str:
     """The devices that are to take what is offered, for people."""
     share = "all devices" if offer.rollout == 100 else f"{offer.rollout:g} % of the devices"  # noqa: PLR2004  percent
-    asked = ", ".join(f"{key}={value}" for key, value in offer.requires.items())
+    asked = ", ".join(f"{key}={value}" for key, value in sorted(offer.requires.items()))
     return f"{share} with {asked}" if asked else share

@@ -171,7 +171,7 @@ def source_kind(address: str) -> SourceKind:
 
 def _check_port(address: str) -> None:
     host = address.partition("://")[2].rpartition("@")[2]  # people leave `/` and `@` unescaped in passwords
-    match = re.match(r"(?:\[[^\]]*\]|[^:/?#]*):([^/?#]+)", host)
+    match = re.match(r"(?:\[[^\]]*\]|[^:/?#\[]*):([^/?#]+)", host)
     if match is not None and not (re.fullmatch("[0-9]{1,5}", match[1]) and 0 < int(match[1]) <= HIGHEST_PORT):
         raise problem("the port after the host is none", f"a number from 1 to {HIGHEST_PORT}, or no port")
 

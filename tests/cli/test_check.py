@@ -71,14 +71,14 @@ def test_labels_that_the_base_model_does_not_have_are_warned_of(tmp_path: Path) 
     path = tmp_path / "e.yaml"
     path.write_text(
         f"state: {tmp_path}/state\nweb: {{listen: null}}\ncameras:\n"
-        "  a: {source: picamera, presence: {cat: {}, kat: {}, '*': {}}, labels: {allow: [Cat, dog, Doog]}}\n"
+        "  a: {source: picamera, presence: {cat: {}, catt: {}, '*': {}}, labels: {allow: [Cat, dog, Doog]}}\n"
         "  b: {source: picamera, labels: {deny: [xxxxxxxx]}}\n"
     )
     done = edged("check", "-c", str(path))
     assert (done.returncode, done.stderr) == (0, "")
     assert [line for line in done.stdout.splitlines() if line.startswith("warning")] == [
         "warning: cameras.a.labels.allow: the model base has no label 'Doog'; did you mean 'Dog'?",
-        "warning: cameras.a.presence: the model base has no label 'kat'; did you mean 'cat'?",
+        "warning: cameras.a.presence: the model base has no label 'catt'; did you mean 'cat'?",
         "warning: cameras.b.labels.deny: the model base has no label 'xxxxxxxx'",
     ]
 

@@ -72,9 +72,9 @@ def test_requirements_are_said_wherever_an_offer_is(capsys: pytest.CaptureFixtur
     assert registry("promote", "models", "birds", "1.0.0", "--channel", "stable") == 0
     registry("show", "models")
     said = capsys.readouterr().out.splitlines()
-    assert "channel stable offers birds 1.0.0 to 10 % of the devices with machine=aarch64, edged=>=0.1" in said
-    assert "channel stable offers birds 1.0.0 to all devices with machine=aarch64, edged=>=0.1" in said
-    assert "  birds 1.0.0 to all devices with machine=aarch64, edged=>=0.1" in said
+    assert "channel stable offers birds 1.0.0 to 10 % of the devices with edged=>=0.1, machine=aarch64" in said
+    assert "channel stable offers birds 1.0.0 to all devices with edged=>=0.1, machine=aarch64" in said
+    assert "  birds 1.0.0 to all devices with edged=>=0.1, machine=aarch64" in said
 
 
 def test_package_that_fails_its_golden_photo_is_not_published(capsys: pytest.CaptureFixture[str]) -> None:
