@@ -80,6 +80,7 @@ def _print(checks: Sequence[Check]) -> None:
         line = Text(text, style)
         room = max(LEAST_WIDTH, console.width - lead.cell_len)
         for part in [line] if whole else list(line.wrap(console, room)):
+            part.rstrip()
             console.print(Text.assemble(lead, part))
             lead = Text(" " * lead.cell_len)
 
