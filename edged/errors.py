@@ -69,8 +69,12 @@ class RegistryUnavailableError(UnavailableError):
 class RegistryUntrustedError(RegistryError):
     """What a registry gives is not what was signed: forged, damaged, an older state, an expired one; it says which.
 
-    Recover: nothing is taken from it; its next state that is right will be.
+    Recover: nothing is taken from it; its next state that is right will be. `expired`: its operator has to renew it.
     """
+
+    def __init__(self, text: str, *, expired: bool = False) -> None:
+        super().__init__(text)
+        self.expired = expired
 
 
 class WorkerError(EdgedError):

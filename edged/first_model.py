@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from edged.classifier import Classifier
 from edged.engine.engine import EngineDownError
 from edged.errors import ConfigError, ModelError, WorkerError
-from edged.models.choose import choose
+from edged.models.choose import choose, missing_model
 from edged.models.package import BASE, find_model, open_package
 from edged.models.prove import open_proved
 from edged.models.store import Store
@@ -51,12 +51,9 @@ def first_packages(config: Config, launch: Launch) -> list[Package]:
     if chosen is not None:
         return [open_package(chosen.folder, locale=model.locale), base]
     if model.name != BASE:
+        if missing := missing_model(config):
+            raise ConfigError(f"model.name: {missing}")
         known = any(entry.record.name == model.name for entry in store.entries())
-        if config.registry is None and not known:
-            raise ConfigError(
-                f"model.name: there is no model {model.name!r} on this device"
-                " (edged models install …; or base, or give model.path)"
-            )
         what = "has not done well yet, or is damaged" if known else "is not on this device"
         log.warning("model %s %s: the base model labels", model.name, what)
     return [base]

@@ -49,4 +49,5 @@ def configure_logging(level: str, *, as_json: bool) -> None:
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
     if level != "debug":
-        logging.getLogger("asyncio").setLevel(logging.WARNING)
+        for chatty in ("asyncio", "tuf", "securesystemslib"):
+            logging.getLogger(chatty).setLevel(max(root.level, logging.WARNING))

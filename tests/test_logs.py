@@ -54,3 +54,20 @@ def test_json_is_one_object_a_line_with_everything_in_it() -> None:
     assert file["level"] == "warning"
     assert two["message"] == "one\ntwo"
     assert "ValueError: \x1b[31m" in failed["exception"]
+
+
+def test_a_library_that_thinks_aloud_is_heard_from_a_warning_on() -> None:
+    script = SCRIPT.partition("logging.warning")[0] + (
+        "for name in ('tuf.api.metadata', 'securesystemslib.signer', 'asyncio'):\n"
+        "    logging.getLogger(name).info('info of %s', name)\n"
+        "    logging.getLogger(name).warning('warning of %s', name)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script, "text"], capture_output=True, text=True, check=True, cwd=ROOT, timeout=30
+    )
+    assert [line.split()[-1] for line in done.stderr.splitlines()] == [
+        "tuf.api.metadata",
+        "securesystemslib.signer",
+        "asyncio",
+    ]
+    assert "info of" not in done.stderr

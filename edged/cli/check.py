@@ -7,14 +7,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edged.cli.words import add_command
-from edged.errors import ConfigError
+from edged.errors import ConfigError, Finding
+from edged.text import printable
 
 if TYPE_CHECKING:
     import argparse
 
     from edged.config import Config
 
-DESCRIPTION = "Validates a configuration: every error at once, with its line."
+DESCRIPTION = """\
+Validates a configuration: every error at once, with its line. Then, on this device: is the model there that it names,
+and has that model the labels that it names?"""
 
 EPILOG = """\
 without -c: the file that $EDGED_CONFIG names, else /etc/edged/edged.yaml
@@ -25,7 +28,7 @@ examples:
   edged check -c edged.yaml && systemctl restart edged
 
 Each error is said as FILE:LINE: key.path: what is wrong (what is allowed).
-exit codes: 0 well, 78 errors
+exit codes: 0 well (warnings too), 78 errors
 """
 
 
@@ -39,19 +42,39 @@ def run(args: argparse.Namespace) -> int:
     """Say what is wrong with the configuration, or that it is well and what it says. Returns the exit code."""
     from edged.config import find_config, load_config  # noqa: PLC0415  pydantic is slow to import
     from edged.config.advice import advice  # noqa: PLC0415  as above
+    from edged.config.load import line_of  # noqa: PLC0415  as above
+    from edged.models.choose import missing_model  # noqa: PLC0415  as above
+    from edged.named_labels import unknown_labels  # noqa: PLC0415  as above
 
     path = find_config(args.config)
     try:
         config = load_config(path)
+        missing = missing_model(config)
+        if missing is not None and _may_look(config.state):
+            finding = Finding(str(path), line_of(path, "model", "name"), "model.name", missing)
+            raise ConfigError(str(finding), (finding,))
     except ConfigError as error:
         print(error, file=sys.stderr)
         return ConfigError.exit_code
     print(f"{path}: well")
     for line in _summary(config):
         print(f"  {line}")
-    for sentence in advice(config):
-        print(f"warning: {sentence}")
+    for sentence in (*advice(config), *unknown_labels(config)):
+        print(f"warning: {printable(sentence)}")
+    if missing is not None:
+        print(f"warning: model.name: this user may not look into {config.state}, whether the model is there")
     return 0
+
+
+def _may_look(state: Path) -> bool:
+    """Whether this user sees which models there are."""
+    try:
+        next((state / "models").iterdir(), None)
+    except PermissionError:
+        return False
+    except OSError:
+        pass
+    return True
 
 
 def _summary(config: Config) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from dataclasses import asdict
+from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
 FINDINGS: Final = 1
 MARKS: Final = {"ok": ("✓", "green"), "warning": ("!", "yellow"), "problem": ("✗", "red"), "absent": ("-", "dim")}
+COMMANDS: Final = ("sudo ", "edged ", "echo ", "curl ")
+LEAST_WIDTH: Final = 30
 PLAIN: Final = {"ok": "ok", "warning": "! ", "problem": "X ", "absent": "- "}
 
 DESCRIPTION = """\
@@ -69,18 +72,32 @@ def _print(checks: Sequence[Check]) -> None:
     from rich.console import Console  # noqa: PLC0415  slow to import
     from rich.text import Text  # noqa: PLC0415  as above
 
-    console = Console(highlight=False, soft_wrap=True)  # whole lines: commands are to be copied
+    console = Console(highlight=False, soft_wrap=True)
+
+    def say(lead: Text, text: str, style: str = "") -> None:
+        """A line, wrapped beside its lead in a terminal; but a command is to be copied, and stays whole."""
+        whole = not console.is_terminal or text.startswith(COMMANDS)
+        line = Text(text, style)
+        room = max(LEAST_WIDTH, console.width - lead.cell_len)
+        for part in [line] if whole else list(line.wrap(console, room)):
+            part.rstrip()
+            console.print(Text.assemble(lead, part))
+            lead = Text(" " * lead.cell_len)
+
     width = max(len(check.name) for check in checks)
     marks = _marks(sys.stdout.encoding)
-    for check in checks:
+    for check, after in zip_longest(checks, checks[1:]):
         mark, colour = marks[check.state], MARKS[check.state][1]
+        lead = Text.assemble((mark, colour), f" {check.name:<{width}}  ")
+        indent = Text(" " * lead.cell_len)
         first, *more = printable(check.text, keep="\n").splitlines() or [""]
-        console.print(Text.assemble((mark, colour), f" {check.name:<{width}}  {first}"))
-        indent = " " * (len(mark) + width + 3)
+        say(lead, first)
         for line in more:
-            console.print(Text(indent + line))
+            say(indent, line)
+        if after is not None and (check.name, check.cure) == (after.name, after.cure):
+            continue  # one cure for all of them
         for line in printable(check.cure or "", keep="\n").splitlines():
-            console.print(Text.assemble(indent, (line, "bold" if check.wants_action else "dim")))
+            say(indent, line, "bold" if check.wants_action else "dim")
     console.print(Text(_sum(checks)))
 
 

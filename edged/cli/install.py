@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 INSTALL = """\
 Makes edged a service of this machine that starts at boot: systemd unit, udev rules for Edge TPUs, a user of its own,
-folders, and a commented configuration at /etc/edged/edged.yaml. Again, it does only what is still to be done; a
-configuration that is there is never touched."""
+folders, and a commented configuration at /etc/edged/edged.yaml; the manual (`man edged`) and the shells' completion
+below /usr/local/share. Again, it does only what is still to be done; a configuration that is there is never touched."""
 
 INSTALL_EPILOG = """\
 examples:

@@ -9,7 +9,7 @@ import argparse
 import contextlib
 import logging
 import sys
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from edged import __version__
 from edged.cli import bench, check, completion, demo, doctor, install, label, models, registry, run, watch
@@ -18,7 +18,7 @@ from edged.errors import EdgedError, UsageError
 from edged.text import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from _typeshed import SupportsWrite
 
@@ -42,6 +42,17 @@ exit codes: 0 done, 64 usage, 65 bad image or model, 69 a service is unavailable
 
 class Parser(argparse.ArgumentParser):
     """argparse with the exit code that sysexits has for a wrong call (64)."""
+
+    def parse_known_args(
+        self,
+        args: Iterable[str] | None = None,
+        namespace: Any = None,  # noqa: ANN401  argparse's own
+    ) -> tuple[Any, list[str]]:
+        """As argparse's own, which however lets the outermost command complain of words that an inner one knows not."""
+        parsed, unknown = super().parse_known_args(args, namespace)
+        if unknown:
+            self.error(f"unrecognized arguments: {' '.join(unknown)}")
+        return parsed, unknown
 
     def error(self, message: str) -> NoReturn:
         """Say what is wrong, and how to get help."""

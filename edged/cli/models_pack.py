@@ -83,7 +83,8 @@ def run(args: argparse.Namespace) -> int:
     )
     with interruptible():
         package = pack(recipe, args.output)
-    print(printable(f"{args.output}: {package.name} {package.version}, {len(package.files)} files"))
+    files = f"{len(package.files)} file{'s' if len(package.files) > 1 else ''}"
+    print(printable(f"{args.output}: {package.name} {package.version}, {files}"))
     for photo in package.golden:
         said = ", ".join(f"{label.text} {label.confidence:.2f}" for label in photo.labels)
         print(printable(f"  {photo.photo}: {said}"))

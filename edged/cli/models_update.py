@@ -40,7 +40,7 @@ examples:
                                           one JSON object: {"schema", "present", "offered", "reason", "revoked",
                                           "installed"}: models by name, version and digest, or null
 
-without -c: the file that $EDGED_CONFIG names, else /etc/edged/edged.yaml
+without -c: the file that $EDGED_CONFIG names, else /etc/edged/edged.yaml; without --state: its state folder
 
 exit codes: 0 done, or nothing to do; 65 the registry or its model is not to be trusted, or bad; 69 the registry cannot
 be asked; 73, 77 the state folder cannot be written; 78 no registry is configured
@@ -51,6 +51,7 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     """Add the command's words."""
     parser = add_command(commands, "update", run, "take what the registry offers", DESCRIPTION, EPILOG)
     parser.add_argument("-c", "--config", type=Path, metavar="FILE", help="the configuration")
+    parser.add_argument("--state", type=Path, metavar="DIR", help="the state folder, in place of the configuration's")
     parser.add_argument("--check", action="store_true", help="ask, and change nothing")
     parser.add_argument("--again", action="store_true", help="also what is refused on this device")
     parser.add_argument("--json", action="store_true", help="one JSON object")
@@ -62,7 +63,10 @@ def run(args: argparse.Namespace) -> int:
     from edged.updates.by_hand import HandUpdate  # noqa: PLC0415  as above
 
     with interruptible():
-        hand = HandUpdate(load_config(find_config(args.config)))
+        config = load_config(find_config(args.config))
+        if args.state is not None:
+            config = config.model_copy(update={"state": args.state.absolute()})
+        hand = HandUpdate(config)
         offered = hand.ask(again=args.again)
         if not args.json:
             _print(offered)

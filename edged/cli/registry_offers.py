@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edged.cli.interrupt import interruptible
-from edged.cli.registry_words import EXIT_CODES, add_folder, add_keys, channel_name, megabytes, percent, read_keys
+from edged.cli.registry_words import EXIT_CODES, add_folder, add_keys, channel_name, megabytes, read_keys, whom
 from edged.cli.words import add_command, between
 from edged.errors import UsageError
 from edged.text import printable
@@ -159,7 +159,7 @@ def _add_release(parser: argparse.ArgumentParser, channel: str | None) -> None:
 
 
 def _say_offer(done: Published) -> None:
-    line = f"channel {done.channel} offers {done.model.name} {done.offer.version} to {percent(done.offer.rollout)}"
+    line = f"channel {done.channel} offers {done.model.name} {done.offer.version} to {whom(done.offer)}"
     if done.offer.rollout < 100 and done.offer.before:  # noqa: PLR2004  percent
         line += f", {done.offer.before.version} to the others"
     print(line)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from edged.updates.keys import Keys
+    from edged.updates.layout import Offer
 
 _UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 24 * 3600}
 _LONGEST: Final = 3650 * _UNITS["d"]
@@ -77,6 +78,8 @@ def megabytes(size: int) -> str:
     return f"{size / 1e6:.1f} MB" if size >= 1e5 else f"{size / 1e3:.1f} kB"  # noqa: PLR2004  a tenth of a megabyte
 
 
-def percent(share: float) -> str:
-    """A share of the devices, for people."""
-    return "all devices" if share == 100 else f"{share:g} % of the devices"  # noqa: PLR2004
+def whom(offer: Offer) -> str:
+    """The devices that are to take what is offered, for people."""
+    share = "all devices" if offer.rollout == 100 else f"{offer.rollout:g} % of the devices"  # noqa: PLR2004  percent
+    asked = ", ".join(f"{key}={value}" for key, value in sorted(offer.requires.items()))
+    return f"{share} with {asked}" if asked else share

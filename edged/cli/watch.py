@@ -89,6 +89,9 @@ def _broker(args: argparse.Namespace) -> MqttConfig:
             config = MqttConfig.model_validate({**kept, **given}, context={"folder": Path.cwd()})
         except ValidationError as error:
             first = error.errors(include_url=False, include_input=False)[0]
+            about = first.get("ctx", {})
+            if about.get("at") == ("password_file",):
+                raise UsageError(f"--password-file {args.password_file}: {about['what'].rstrip(':')}") from None
             raise UsageError(f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from None
     if config.embedded and config.port == 0:
         raise UsageError("the broker in the daemon has any free port: its log says which; --host 127.0.0.1:PORT")

@@ -10,11 +10,10 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, PlainSerializer
 
-from edged.config.types import redact
-from edged.config.wording import allowed
+from edged.config.types import HIGHEST_PORT, redact
+from edged.config.wording import allowed, problem
 
 MQTT_PORT: Final = 1883
-HIGHEST_PORT: Final = 65535
 
 
 def _is_ip(text: str) -> bool:
@@ -95,7 +94,7 @@ def _registry_url(value: str) -> str:
     if not re.match(r"(https?://[^/]|file:///)\S*\Z", value):
         raise ValueError("not an address")
     if "@" in urlsplit(value).netloc:
-        raise ValueError("user and password are not taken: what is there is signed, and public")
+        raise problem("user and password are not taken", "an address without them: what is there is signed, and public")
     return value
 
 

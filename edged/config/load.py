@@ -9,7 +9,7 @@ from typing import Final
 from pydantic import ValidationError
 
 from edged.config.document import DocumentError, read_document
-from edged.config.expand import Expander
+from edged.config.expand import Expander, locate
 from edged.config.messages import dotted, explain
 from edged.config.schema import Config
 from edged.errors import ConfigError, Finding
@@ -49,6 +49,15 @@ def parse_config(text: str, *, name: str, folder: Path) -> Config:
     if config is None or findings:  # raised here, as within `except` it would carry pydantic's error and the values
         raise _refusal(sorted(findings, key=lambda finding: finding.line or 0))
     return config
+
+
+def line_of(path: Path, *key: str) -> int:
+    """The line of a key of the configuration in the file `path`, such as `"model", "name"`; for errors that come later.
+
+    Raises:
+        ConfigError: the file cannot be read any more.
+    """
+    return locate(read_document(_read(path)), key)[0]
 
 
 def _parse(text: str, name: str, folder: Path) -> tuple[Config | None, list[Finding]]:

@@ -17,6 +17,8 @@ SourceKind = Literal["picamera", "v4l2", "rtsp", "http", "path"]
 RESERVED: Final = ("status", "model", "update", "health", "result", "inference")
 """Names that a camera cannot have: they are topics of the device."""
 
+HIGHEST_PORT: Final = 65535
+
 LONGEST: Final = 8760 * 3600.0
 """The longest duration: a year. More is a slip of the pen, and overflows the timers below us."""
 
@@ -156,7 +158,7 @@ def source_kind(address: str) -> SourceKind:
     """Which kind of source an address names. ValueError for an unknown kind."""
     if re.fullmatch(r"picamera(:[0-9]{1,3})?", address):
         return "picamera"
-    if re.match(r"v4l2:.", address):
+    if re.match(r"v4l2:(/.|[0-9]{1,3}\Z)", address):
         return "v4l2"
     if re.match(r"rtsps?://[^/]", address):
         return "rtsp"
@@ -167,8 +169,18 @@ def source_kind(address: str) -> SourceKind:
     return "path"
 
 
+def _check_port(address: str) -> None:
+    host = address.partition("://")[2].rpartition("@")[2]  # people leave `/` and `@` unescaped in passwords
+    match = re.match(r"(?:\[[^\]]*\]|[^:/?#\[]*):([^/?#]+)", host)
+    if match is not None and not (re.fullmatch("[0-9]{1,5}", match[1]) and 0 < int(match[1]) <= HIGHEST_PORT):
+        raise problem("the port after the host is none", f"a number from 1 to {HIGHEST_PORT}, or no port")
+
+
 def _source(value: str, info: ValidationInfo) -> str:
-    if source_kind(value) != "path":
+    kind = source_kind(value)
+    if kind in {"rtsp", "http"}:
+        _check_port(value)
+    if kind != "path":
         return value
     if _user_without_scheme(value):
         raise ValueError("rtsp:// is missing")
@@ -180,7 +192,7 @@ SourceAddress = Annotated[
     AfterValidator(_source),
     PlainSerializer(redact),
     allowed(
-        "picamera[:N], v4l2:/dev/video0, rtsp://…, http(s)://…, or the path of a file or folder; "
+        "picamera[:N], v4l2:/dev/video0 or v4l2:N, rtsp://…, http(s)://…, or the path of a file or folder; "
         "./ before a path with a colon in its name"
     ),
 ]

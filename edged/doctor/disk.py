@@ -7,6 +7,7 @@ import shutil
 from typing import TYPE_CHECKING, Final
 
 from edged.doctor.check import Check
+from edged.doctor.machine import STATE
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,11 +24,14 @@ def look_at_disk(machine: Machine) -> list[Check]:
     folder = machine.state
     place = _existing(folder)
     try:
-        free = shutil.disk_usage(place).free / 1e6
+        usage = shutil.disk_usage(place)
     except OSError as error:
         text = f"{place}: {error.strerror}"
         return [Check(NAME, "problem", text, f"let {machine.user.name} read it, or name another folder as state:")]
-    checks = [room(folder, free)]
+    if usage.total == 0:  # /proc, /sys
+        text = f"{folder}: is on a file system that cannot hold files"
+        return [Check(NAME, "problem", text, f"name a folder on a disk as state:, such as {STATE}")]
+    checks = [room(folder, usage.free / 1e6)]
     if place == folder and not os.access(folder, os.W_OK | os.X_OK, effective_ids=True):
         cure = f"sudo chown -R {machine.user.name} {folder}\nor run edged as the folder's owner"
         checks.append(Check("state", "warning", f"{folder}: {machine.user.name} may not write there", cure))

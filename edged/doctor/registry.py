@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from edged.config import redact
 from edged.doctor.check import Check
-from edged.errors import EdgedError, RegistryUnavailableError, UsageError
+from edged.errors import EdgedError, RegistryUnavailableError, RegistryUntrustedError, UsageError
 from edged.updates.parts import clock_of
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ CLOCK: Final = "clock"
 SECONDS: Final = 20.0  # for all of what is asked
 LONGEST: Final = SECONDS + 15.0  # a file may take its own time besides
 SET_CLOCK: Final = "sudo timedatectl set-ntp true; `timedatectl timesync-status` shows whether a time server answers"
+REFRESH: Final = "its operator runs `edged registry refresh` daily, and uploads what is new (docs/registry.md)"
 PINNED: Final = "the registry's root.json, brought here by a way you trust: docs/registry.md"
 
 
@@ -61,15 +62,16 @@ def _asked(registry: RegistryConfig) -> Check:
         )
         if where.startswith("file:"):
             cure = "is the folder there, mounted, and for this user to read?"
-        return Check(NAME, "problem", f"{where}: {error}", cure)
+        return Check(NAME, "problem", str(error), cure)
     except UsageError as error:
         return Check(NAME, "problem", f"registry.url: {error}", "correct the address in the configuration")
     except EdgedError as error:
-        cure = (
-            PINNED
-            if not registry.root.is_file()
-            else (f"compare {registry.root} with {PINNED}; if it is the right one, the registry's operator has to act")
-        )
+        if isinstance(error, RegistryUntrustedError) and error.expired:
+            cure = REFRESH
+        elif registry.root.is_file():
+            cure = f"compare {registry.root} with {PINNED}; if it is the right one, the registry's operator has to act"
+        else:
+            cure = PINNED
         return Check(NAME, "problem", str(error), cure)
     return Check(
         NAME, "ok", f"{where}: signed by the keys of {registry.root}, until {trusted.expires:%Y-%m-%d %H:%M} UTC"

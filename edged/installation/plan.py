@@ -19,6 +19,14 @@ WANTED: Final = f"/etc/systemd/system/multi-user.target.wants/{NAME}"
 RULES: Final = "/etc/udev/rules.d/60-edged.rules"
 SYSUSERS: Final = "/etc/sysusers.d/edged.conf"
 TMPFILES: Final = "/etc/tmpfiles.d/edged.conf"
+SHARE: Final = "/usr/local/share"
+SHARED: Final = (
+    "bash-completion/completions/edged",
+    "zsh/site-functions/_edged",
+    "fish/vendor_completions.d/edged.fish",
+    "man/man1/edged.1",
+)
+"""The same below `SHARE` as below `share/`."""
 CONFIGURATION: Final = str(DEFAULT)
 STATE: Final = "/var/lib/edged"
 PACKAGED: Final = (f"/usr/lib/systemd/system/{NAME}", f"/lib/systemd/system/{NAME}")
@@ -44,6 +52,7 @@ def files(system: System, service: Service) -> list[Write]:
         Write(system, RULES, texts.rules()),
         Write(system, SYSUSERS, texts.sysusers(service)),
         Write(system, TMPFILES, texts.tmpfiles(service)),
+        *(Write(system, f"{SHARE}/{name}", texts.shared(name)) for name in SHARED),
         # root's alone until systemd-tmpfiles gives it to the service's group: it may hold passwords one day
         Write(system, CONFIGURATION, texts.configuration(), keep=True, mode=0o640),
     ]
@@ -85,7 +94,8 @@ def install(system: System, service: Service, *, start: bool, is_active: bool) -
 
 def uninstall(system: System, *, purge: bool) -> list[Step]:
     """What takes an installation away, in order; with `purge` its configuration, state and user too."""
-    removals: list[Remove] = [Remove(system, name) for name in (WANTED, UNIT, RULES, SYSUSERS, TMPFILES)]
+    shared = [f"{SHARE}/{name}" for name in SHARED]
+    removals: list[Remove] = [Remove(system, name) for name in (WANTED, UNIT, RULES, SYSUSERS, TMPFILES, *shared)]
     there = {step.name for step in removals if step.to_do() is not None}
     steps: list[Step] = []
     if system.runs and UNIT in there:
@@ -100,10 +110,22 @@ def uninstall(system: System, *, purge: bool) -> list[Step]:
     if purge:
         folders = (f"{UNIT}.d", CONFIGURATION.rpartition("/")[0], STATE)
         steps += [Remove(system, folder) for folder in folders]
-        if system.user(texts.OWN_USER) is not None:
-            where = () if system.is_this_machine else ("--prefix", str(system.root))
-            cure = "remove the user by hand: userdel edged"
-            steps.append(Command(("userdel", *where, texts.OWN_USER), "the daemon's user", cure))
+        steps += _remove_user(system)
+    return steps
+
+
+def _remove_user(system: System) -> list[Step]:
+    """The daemon's user and its group. `userdel` takes the group along where login.defs says so, and in no image."""
+    where = () if system.is_this_machine else ("--prefix", str(system.root))
+    name = texts.OWN_USER
+    steps: list[Step] = []
+    if system.user(name) is not None:
+        cure = f"remove the user by hand: userdel {name}"
+        steps.append(Command(("userdel", *where, name), "the daemon's user", cure))
+    if system.has_group(name):
+        cure = f"remove the group by hand: groupdel {name}"
+        words = ("groupdel", *where, name)
+        steps.append(Command(words, "and its group", cure, is_needed=lambda: system.has_group(name)))
     return steps
 
 

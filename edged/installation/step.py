@@ -13,6 +13,7 @@ from edged.errors import CannotWriteError, UnavailableError
 from edged.models.durable import move, replace_link, write_file, writing
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from edged.installation.system import System
@@ -131,16 +132,18 @@ class Command:
         why: what it does, for people.
         cure: what to do where it fails.
         seconds: it is ended after so long.
+        is_needed: asked when it is its turn; False: an earlier step has done it.
     """
 
     words: tuple[str, ...]
     why: str
     cure: str
     seconds: float = COMMAND_SECONDS
+    is_needed: Callable[[], bool] = lambda: True
 
     def to_do(self) -> str | None:
         """`run WORDS (why)`: whether it is needed is known by whoever put it into the plan."""
-        return f"run      {' '.join(self.words)}   ({self.why})"
+        return f"run      {' '.join(self.words)}   ({self.why})" if self.is_needed() else None
 
     def do(self) -> None:
         """Run it.

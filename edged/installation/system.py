@@ -96,6 +96,10 @@ class System:
                 return fields[0]
         return None
 
+    def has_group(self, name: str) -> bool:
+        """Whether there is a group of this name, by etc/group."""
+        return any(fields[0] == name for fields in self._list("/etc/group"))
+
     def _list(self, absolute: str) -> list[list[str]]:
         path = self.path(absolute)
         try:

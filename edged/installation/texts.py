@@ -1,4 +1,4 @@
-"""What the installed files say: those of `systemd/`, with this machine's user and program put in."""
+"""What the installed files say: those of `systemd/`, with this machine's user and program put in, and of `share/`."""
 
 from __future__ import annotations
 
@@ -76,6 +76,11 @@ def rules() -> str:
 def configuration() -> str:
     """The commented configuration."""
     return data_path("config/edged.yaml").read_text("utf-8")
+
+
+def shared(name: str) -> str:
+    """One of the files of `share/`: the manual, and the shells' completion."""
+    return data_path(f"share/{name}").read_text("utf-8")
 
 
 def _text(name: str) -> str:

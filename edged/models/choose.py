@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING
 
 from edged.errors import ModelError
 from edged.models.package import BASE
-from edged.models.store import open_entry
+from edged.models.store import Store, open_entry
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from edged.models.store import Entry, Store
+    from edged.config import Config
+    from edged.models.store import Entry
 
 log = logging.getLogger(__name__)
 
@@ -51,3 +52,13 @@ def choose(store: Store, name: str, refused: Collection[str] = (), *, but: Entry
         else:
             return entry
     return None
+
+
+def missing_model(config: Config) -> str | None:
+    """What is wrong where the configured name is no model on this device, and no registry could bring it; else None."""
+    name = config.model.name
+    if config.model.path is not None or name == BASE or config.registry is not None:
+        return None
+    if any(entry.record.name == name for entry in Store(config.state).entries()):
+        return None
+    return f"there is no model {name!r} on this device (edged models install …; or base, or give model.path)"

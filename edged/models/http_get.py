@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 MAX_REDIRECTS: Final = 5
 _SOME_BYTES: Final = 64 * 1024
+_NO_TLS: Final = frozenset({"WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE"})  # OpenSSL's words for what is no TLS
 
 
 class UnreachableError(UnavailableError):
@@ -230,8 +231,9 @@ def _reason(error: object) -> str:
         return "the host's name is not known here (offline?)"
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"its certificate is not trusted: {error.verify_message}"
+    if isinstance(error, ssl.SSLError) and error.reason in _NO_TLS:
+        return "the server speaks no TLS (is it http://?)"
     if isinstance(error, http.client.IncompleteRead):
         return "bytes are missing at the end"
-    if isinstance(error, OSError) and error.strerror:
-        return error.strerror
-    return str(error) or type(error).__name__
+    words = error.strerror if isinstance(error, OSError) else None
+    return words or str(error) or type(error).__name__

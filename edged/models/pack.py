@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from edged.errors import CannotWriteError, ModelError, UsageError
+from edged.errors import CannotWriteError, EdgedError, ModelError, UsageError
 from edged.labeling.preprocess import Normalisation
 from edged.models.durable import sync_folder, writing
 from edged.models.files import MAX_MODEL_BYTES, MAX_SIDE_BYTES, Tflite, read
@@ -89,8 +89,8 @@ def pack(recipe: Recipe, output: Path) -> NewPackage:
     with writing(output):
         output.parent.mkdir(parents=True, exist_ok=True)
         staged = Path(tempfile.mkdtemp(prefix=f".{output.name}-", dir=output.parent))
+    draft = staged / "draft"
     try:
-        draft = staged / "draft"
         _write(draft, package)
         if recipe.golden:  # the labeller has the draft proved
             package = _with_golden(package, recipe.golden, draft)
@@ -100,6 +100,12 @@ def pack(recipe: Recipe, output: Path) -> NewPackage:
         with writing(output):
             draft.replace(output)
             sync_folder(output.parent)
+    except EdgedError as error:  # it names files that nobody has seen, and that are gone
+        words = str(error)
+        for photo, given in zip(package.golden, recipe.golden, strict=False):
+            words = words.replace(str(draft / photo.photo), str(given.photo))
+        error.args = (words.replace(str(draft), str(output)),)
+        raise
     finally:
         shutil.rmtree(staged, ignore_errors=True)
     return package

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Protocol
 
-from edged.errors import ModelError, UsageError, WorkerError
+from edged.errors import ModelError, RegistryError, UsageError, WorkerError
 from edged.models.durable import write_file
 from edged.models.files import MAX_MODEL_BYTES, read
 from edged.models.package import MANIFEST, read_summary
@@ -112,7 +112,8 @@ def promote(folder: Path, keys: Keys, name: str, version: str, release: Release)
 
     Raises:
         UsageError: there is no such version, it is revoked, or the channel has a newer one.
-        RegistryError, UnavailableError, PermissionDeniedError, CannotWriteError: as `exclusive` and `Repository`.
+        RegistryError: a file of it is not what was signed; and as below.
+        UnavailableError, PermissionDeniedError, CannotWriteError: as `exclusive` and `Repository`.
     """
     with exclusive(folder) as staging:
         repository = Repository(folder, staging, keys)
@@ -120,6 +121,8 @@ def promote(folder: Path, keys: Keys, name: str, version: str, release: Release)
         info = _find(repository.served, name, version)
         if revoked := repository.served.revocations().of(name, version):
             raise UsageError(f"{name} {version} is revoked ({revoked.why}); publish a higher version")
+        if release.rollout and (damage := repository.served.damage(name, version)):  # at 0 nobody is offered it
+            raise RegistryError(f"{name} {version} cannot be offered: {'; '.join(damage)}")
         known = [channel.models.get(name) for channel in repository.served.channels().values()]
         notes = next((offer.notes for offer in known if offer is not None and offer.version == version), "")
         release = dataclasses.replace(release, notes=release.notes or notes, requires=release.requires or info.requires)

@@ -10,11 +10,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from tuf.api.exceptions import LengthOrHashMismatchError, RepositoryError
-from tuf.api.metadata import Metadata, Root, Signed, Snapshot, Targets, Timestamp
+from tuf.api.metadata import Metadata, Root, Signed, Snapshot, TargetFile, Targets, Timestamp
 from tuf.api.serialization import DeserializationError
 
 from edged.camera.regular_file import read_regular_file
 from edged.errors import PermissionDeniedError, RegistryError
+from edged.models.files import MAX_MODEL_BYTES
 from edged.updates.layout import (
     MANIFEST,
     METADATA,
@@ -84,12 +85,29 @@ class Served:
                 found.append(parse_model_info(target.custom, path))
         return tuple(found)
 
+    def damage(self, name: str, version: str) -> tuple[str, ...]:
+        """What is wrong with the files of a version, and what to do; empty where all are what was signed.
+
+        Raises:
+            PermissionDeniedError: this user may not read one.
+        """
+        found = []
+        for path, target in sorted(self.targets.targets.items()):
+            file = parse_model_target(path)
+            if file is not None and (file.name, file.version) == (name, version):
+                try:
+                    self._verified(target, MAX_MODEL_BYTES)
+                except RegistryError as error:
+                    found.append(str(error))
+        return tuple(found)
+
     def _target(self, path: str) -> bytes | None:
         target = self.targets.targets.get(path)
-        if target is None:
-            return None
+        return None if target is None else self._verified(target, MAX_METADATA_BYTES)
+
+    def _verified(self, target: TargetFile, most: int) -> bytes:
         file = self.folder / TARGETS / target.get_prefixed_paths()[0]
-        data = _read(file)
+        data = _read(file, most)
         try:
             target.verify_length_and_hashes(data)
         except LengthOrHashMismatchError as error:
@@ -179,9 +197,9 @@ def _verify(root: Root, loaded: Metadata[AnySigned], what: str) -> None:
         ) from error
 
 
-def _read(path: Path) -> bytes:
+def _read(path: Path, most: int = MAX_METADATA_BYTES) -> bytes:
     try:
-        return read_regular_file(path, MAX_METADATA_BYTES)
+        return read_regular_file(path, most)
     except PermissionError as error:
         raise PermissionDeniedError(f"{path}: {error.strerror}") from error
     except OSError as error:

@@ -200,7 +200,8 @@ def _translated(what: str) -> Iterator[None]:
     except tuf_errors.ExpiredMetadataError as error:
         raise RegistryUntrustedError(
             f"{what}: expired: {error}; an old state is shown again and again, or its operator has to renew it"
-            f" (edged registry refresh), or this machine's clock is wrong ({datetime.now(UTC):%Y-%m-%d %H:%M} UTC)"
+            f" (edged registry refresh), or this machine's clock is wrong ({datetime.now(UTC):%Y-%m-%d %H:%M} UTC)",
+            expired=True,
         ) from error
     except tuf_errors.BadVersionNumberError as error:
         raise RegistryUntrustedError(

@@ -67,6 +67,46 @@ def test_missing_file_is_exit_78(tmp_path: Path) -> None:
     assert done.stderr.startswith(f"{tmp_path}/none.yaml: there is no such file")
 
 
+def test_labels_that_the_base_model_does_not_have_are_warned_of(tmp_path: Path) -> None:
+    path = tmp_path / "e.yaml"
+    path.write_text(
+        f"state: {tmp_path}/state\nweb: {{listen: null}}\ncameras:\n"
+        "  a: {source: picamera, presence: {cat: {}, catt: {}, '*': {}}, labels: {allow: [Cat, dog, Doog]}}\n"
+        "  b: {source: picamera, labels: {deny: [xxxxxxxx]}}\n"
+    )
+    done = edged("check", "-c", str(path))
+    assert (done.returncode, done.stderr) == (0, "")
+    assert [line for line in done.stdout.splitlines() if line.startswith("warning")] == [
+        "warning: cameras.a.labels.allow: the model base has no label 'Doog'; did you mean 'Dog'?",
+        "warning: cameras.a.presence: the model base has no label 'catt'; did you mean 'cat'?",
+        "warning: cameras.b.labels.deny: the model base has no label 'xxxxxxxx'",
+    ]
+
+
+def test_model_that_is_not_here_and_cannot_come_is_an_error_with_its_line(tmp_path: Path) -> None:
+    path = tmp_path / "e.yaml"
+    path.write_text(f"state: {tmp_path}/state\nmodel:\n  name: birds\ncameras: {{a: {{source: picamera}}}}\n")
+    done = edged("check", "-c", str(path))
+    assert (done.returncode, done.stdout) == (78, "")
+    assert done.stderr.startswith(
+        f"{path}:3: model.name: there is no model 'birds' on this device (edged models install"
+    )
+    path.write_text(path.read_text() + "registry: {url: https://models.example}\n")
+    assert edged("check", "-c", str(path)).returncode == 0
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may look everywhere")
+def test_model_that_this_user_may_not_look_for_is_no_error(tmp_path: Path) -> None:
+    path = tmp_path / "e.yaml"
+    path.write_text(f"state: {tmp_path}/state\nmodel: {{name: birds}}\ncameras: {{a: {{source: picamera}}}}\n")
+    (tmp_path / "state/models").mkdir(parents=True)
+    (tmp_path / "state").chmod(0)
+    done = edged("check", "-c", str(path))
+    (tmp_path / "state").chmod(0o700)
+    assert done.returncode == 0
+    assert "warning: model.name: this user may not look into" in done.stdout
+
+
 @pytest.mark.parametrize("name", ["edged.yaml", "demo.yaml"])
 def test_shipped_configurations_are_well(name: str, tmp_path: Path) -> None:
     done = edged("check", "-c", f"config/{name}", EDGED_DEMO_MEDIA=str(tmp_path))

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from typing import TYPE_CHECKING
 
 import pytest
 
-from edged.cli.doctor import PLAIN, _marks
+from edged.cli.doctor import PLAIN, _marks, _print
+from edged.doctor.check import Check
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -110,6 +112,33 @@ def test_secrets_of_a_camera_do_not_come_out(tmp_path: Path) -> None:
         assert "rtsp://***@127.0.0.1:9/x" in done.stdout
         assert "hunter2" not in done.stdout
         assert "topsecret" not in done.stdout
+
+
+def test_one_cure_of_several_findings_is_said_once(capsys: pytest.CaptureFixture[str]) -> None:
+    _print(
+        [
+            Check("configuration", "problem", "one", "mend the file"),
+            Check("configuration", "problem", "two", "mend the file"),
+            Check("disk", "warning", "three", "mend the file"),
+        ]
+    )
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[-1] for line in lines] == ["one", "two", "file", "three", "file", "warning"]
+
+
+def test_long_lines_hang_beside_the_name_in_a_terminal_and_commands_stay_whole(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in {"FORCE_COLOR": "1", "NO_COLOR": "1", "TERM": "xterm", "COLUMNS": "60"}.items():
+        monkeypatch.setenv(name, value)
+    command = "sudo apt install " + "something-with-a-long-name " * 3
+    _print([Check("disk", "warning", "a long line of words " * 6, command.rstrip())])
+    lines = re.sub(r"\033\[[0-9;]*m", "", capsys.readouterr().out).splitlines()
+    assert lines[0].startswith("! disk  a long")
+    assert all(line.startswith(" " * 8) and line[8].isalpha() for line in lines[1:-1])
+    assert all(len(line) <= 60 for line in lines[:-2])
+    assert len(lines) > 4
+    assert lines[-2] == " " * 8 + command.rstrip()
 
 
 def test_marks_are_plain_where_the_terminal_has_no_others() -> None:

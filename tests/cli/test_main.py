@@ -17,6 +17,8 @@ from support.models import write_package
 from support.mosquitto import free_port, until
 from support.pictures import encoded, smooth
 
+from edged.cli.main import main
+
 ROOT = Path(__file__).parents[2]
 EDGED = f"{shlex.quote(sys.executable)} -m edged"
 
@@ -82,6 +84,15 @@ def test_error_that_ends_a_command_is_json_where_the_log_is(tmp_path: Path) -> N
     entry = json.loads(line)
     assert entry["level"] == "error"
     assert f"edged: {entry['message']}\n" == plain.stderr
+
+
+@pytest.mark.parametrize("command", ["models list", "registry show models", "check", "models"])
+def test_unknown_words_are_told_by_the_command_that_does_not_know_them(
+    capsys: pytest.CaptureFixture[str], command: str
+) -> None:
+    assert main([*command.split(), "--nonsense"]) == 64
+    whose = {"registry show models": "registry show"}.get(command, command)
+    assert capsys.readouterr().err.endswith(f"Try 'edged {whose} --help'.\n")
 
 
 def test_error_cannot_command_the_terminal() -> None:

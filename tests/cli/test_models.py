@@ -177,6 +177,8 @@ def test_packed_model_is_said_with_what_its_photo_gave(capsys: pytest.CaptureFix
     assert "packed 1.2.3" in out
     assert "red 0.98" in out
     assert said(capsys, "pack", tmp_path / "m.tflite", *words, "--output", tmp_path / "p")[0] == 73
+    _, out, _ = said(capsys, "pack", tmp_path / "m.tflite", *words[:4], "--output", tmp_path / "q")
+    assert out.startswith(f"{tmp_path}/q: packed 1.2.3, 1 file\n")
 
 
 def test_compiled_model_of_the_store_is_a_version_of_its_own(
@@ -252,6 +254,10 @@ def test_state_folder_is_the_words_the_environments_the_configurations(
     assert state() == tmp_path / "state"
     monkeypatch.delenv("EDGED_STATE")
     assert state() == tmp_path / "configured"
+    other = tmp_path / "other.yaml"
+    other.write_text(f"state: {tmp_path}/other\ncameras: {{a: {{source: {tmp_path}}}}}\n")
+    assert state("-c", other) == tmp_path / "other"
+    assert state("-c", other, "--state", tmp_path / "said") == tmp_path / "said"
     put(tmp_path / "configured", tmp_path)
     assert said(capsys, "use", "tiny") == (0, f"tiny@1.0.0 labels from now on ({tmp_path / 'configured'})\n", "")
     config.write_text(config.read_text() + "model: {name: other}\n")
@@ -260,6 +266,19 @@ def test_state_folder_is_the_words_the_environments_the_configurations(
     config.write_text("state: [wrong]\n")
     code, _, errors = said(capsys, "list")
     assert (code, "edged.yaml:1: state" in errors) == (78, True)
+
+
+@pytest.mark.parametrize(
+    "words",
+    ["list", "show", "verify", "use tiny", "rollback", "remove tiny", "install {package}", "compile {package}"],
+)
+def test_every_command_takes_the_state_folder_of_a_configuration(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, words: str
+) -> None:
+    config = tmp_path / "wrong.yaml"
+    config.write_text("state: [wrong]\n")
+    code, _, errors = said(capsys, *words.format(package=tmp_path).split(), "-c", config)
+    assert (code, "wrong.yaml:1: state" in errors) == (78, True)
 
 
 @pytest.mark.parametrize(

@@ -101,6 +101,16 @@ def test_from_a_folder_it_asks_installs_and_chooses(device: Device, operator: Op
     assert (code, out) == (0, "tiny 1.0.0 labels\nnothing to do: tiny 1.0.0 is installed\n")
 
 
+def test_named_state_folder_is_taken_in_place_of_the_configurations(
+    device: Device, operator: Operator, tmp_path: Path
+) -> None:
+    operator.publish("1.0.0")
+    assert device.update("--state", str(tmp_path / "other"))[0] == 0
+    assert device.marks() == {}
+    device.state = tmp_path / "other"
+    assert device.marks() == {"tiny@1.0.0": "*probation"}
+
+
 def test_over_http_it_says_all_in_json_and_waits_for_no_window(
     device: Device, operator: Operator, server: StaticServer
 ) -> None:

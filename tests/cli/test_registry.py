@@ -65,6 +65,18 @@ def test_model_goes_from_canary_to_stable_and_back_out(capsys: pytest.CaptureFix
     ]
 
 
+def test_requirements_are_said_wherever_an_offer_is(capsys: pytest.CaptureFixture[str]) -> None:
+    registry("init", "models")
+    asked = ("--requires", "machine=aarch64", "--requires", "edged=>=0.1")
+    assert registry("publish", "models", package("1.0.0"), "--rollout", "10", *asked) == 0
+    assert registry("promote", "models", "birds", "1.0.0", "--channel", "stable") == 0
+    registry("show", "models")
+    said = capsys.readouterr().out.splitlines()
+    assert "channel stable offers birds 1.0.0 to 10 % of the devices with edged=>=0.1, machine=aarch64" in said
+    assert "channel stable offers birds 1.0.0 to all devices with edged=>=0.1, machine=aarch64" in said
+    assert "  birds 1.0.0 to all devices with edged=>=0.1, machine=aarch64" in said
+
+
 def test_package_that_fails_its_golden_photo_is_not_published(capsys: pytest.CaptureFixture[str]) -> None:
     registry("init", "models")
     folder = Path(package("1.0.0"))
@@ -101,6 +113,41 @@ def test_show_tells_everything_in_words_and_json(capsys: pytest.CaptureFixture[s
     assert tree["channels"]["stable"]["birds"]["rollout"] == 10
     assert (tree["roles"]["root"]["threshold"], len(tree["roles"]["root"]["keys"])) == (2, 3)
     assert tree["revoked"][0]["why"] == "cats"
+
+
+def test_show_names_damaged_files_by_version_and_ends_with_1(capsys: pytest.CaptureFixture[str]) -> None:
+    registry("init", "models")
+    for version in ("1.0.0", "1.1.0"):
+        assert registry("publish", "models", package(version)) == 0
+    assert registry("show", "models") == 0
+    labels = next(Path("models/targets/models/birds/1.1.0").glob("*.labels.txt"))
+    labels.write_text("red\n")
+    model = next(Path("models/targets/models/birds/1.1.0").glob("*.tflite"))
+    model.unlink()
+    capsys.readouterr()
+    assert registry("show", "models") == 1
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "models: every signature is right, not every file"
+    assert lines[-3].startswith("model birds 1.1.0 ")
+    assert lines[-2:] == [
+        f"  DAMAGED {labels}: not what was signed; restore this file from a copy",
+        f"  DAMAGED {model}: No such file or directory; restore it from a copy",
+    ]
+    assert registry("show", "models", "--json") == 1
+    assert [len(entry["damage"]) for entry in json.loads(capsys.readouterr().out)["models"]] == [0, 2]
+    assert registry("promote", "models", "birds", "1.1.0", "--channel", "canary") == 65
+    assert f"{labels}: not what was signed" in capsys.readouterr().err
+
+
+def test_show_of_an_expired_registry_ends_with_1(capsys: pytest.CaptureFixture[str]) -> None:
+    registry("init", "models", "--expires", "timestamp=1s")
+    time.sleep(1.1)
+    capsys.readouterr()
+    assert registry("show", "models") == 1
+    assert "timestamp  version 1, EXPIRED 20" in capsys.readouterr().out
+    assert registry("refresh", "models") == 0
+    time.sleep(1.1)
+    assert registry("show", "models", "--json") == 1
 
 
 def test_refresh_says_what_it_renewed_and_nothing_when_nothing_was_due(capsys: pytest.CaptureFixture[str]) -> None:

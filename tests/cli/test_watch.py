@@ -220,7 +220,7 @@ def test_broker_user_and_password_come_from_the_configuration_or_the_words(tmp_p
     [
         (("--host", "a b"), 64, "--host a b: not a host"),
         (("-c", "nowhere.yaml"), 78, "nowhere.yaml: there is no such file"),
-        (("--host", "h", "--password-file", "nowhere"), 64, "the file cannot be read"),
+        (("--host", "h", "--password-file", "nowhere"), 64, "--password-file nowhere: the file cannot be read: No"),
         (("--seconds", "0"), 64, "a number of seconds"),
     ],
 )

@@ -69,6 +69,7 @@ def camera(line: str) -> str:
         (CAMERA + "web: {listen: 8765}\n", 2, "web.listen", "127.0.0.1:8765"),
         (CAMERA + "registry: {interval: 1h}\n", 2, "registry.url", "is missing"),
         (CAMERA + "registry: {url: ftp://x}\n", 2, "registry.url", "file:///"),
+        (CAMERA + "registry: {url: 'http://joe:hunter2@h/'}\n", 2, "registry.url", "user and password are not taken"),
         (CAMERA + "registry: {url: http://x, window: 25:00-3:00}\n", 2, "registry.window", "02:00-05:00"),
         (CAMERA + "home_assistant: {prefix: 'a/#'}\n", 2, "home_assistant.prefix", "without +, #"),
         (CAMERA + "home_assistant: {discovery: maybe}\n", 2, "home_assistant.discovery", "true or false"),

@@ -18,6 +18,7 @@ from edged.config import (
     source_kind,
 )
 from edged.config.advice import advice
+from edged.errors import ConfigError
 
 CAMERA = "cameras: {porch: {source: picamera}}\n"
 
@@ -246,6 +247,7 @@ def test_device_is_named_after_the_machine_id(tmp_path: Path, monkeypatch: pytes
         ("picamera", "picamera"),
         ("picamera:1", "picamera"),
         ("v4l2:/dev/video0", "v4l2"),
+        ("v4l2:0", "v4l2"),
         ("rtsps://h/x", "rtsp"),
         ("https://h/x", "http"),
         ("/srv/a b.mp4", "path"),
@@ -257,10 +259,37 @@ def test_kinds_of_sources(address: str, kind: str) -> None:
     assert source_kind(address) == kind
 
 
-@pytest.mark.parametrize("address", ["", "gopher://h", "v4l2:", "picamera:x", "rtsp:///x", "http:h", "c:film"])
+@pytest.mark.parametrize(
+    "address", ["", "gopher://h", "v4l2:", "v4l2:video0", "v4l2:0x", "picamera:x", "rtsp:///x", "http:h", "c:film"]
+)
 def test_unknown_kinds_of_sources(address: str) -> None:
     with pytest.raises(ValueError, match="unknown"):
         source_kind(address)
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["rtsp://cam:99999/x", "http://cam:0", "http://cam:http/x", "http://[fd00::1]:80800/x", "rtsp://u:hunter2@cam:9x/"],
+)
+def test_impossible_port_of_a_source_is_an_error(address: str) -> None:
+    with pytest.raises(ConfigError, match=r"a\.source: the port after the host is none \(a number from 1 to") as caught:
+        parse(f"cameras: {{a: {{source: '{address}'}}}}")
+    assert "hunter2" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "rtsp://cam:554/x",
+        "http://[fd00::1]:8080/x",
+        "http://[fd00::1]/x:99999",
+        "http://cam?x:99999",
+        "rtsp://user:99999@cam/x",
+        "rtsp://user:99999/x@cam:554/x",
+    ],
+)
+def test_what_looks_like_a_port_elsewhere_in_a_source_is_none(address: str) -> None:
+    assert parse(f"cameras: {{a: {{source: '{address}'}}}}").cameras["a"].source == address
 
 
 @pytest.mark.parametrize(

@@ -118,8 +118,8 @@ def test_stream_whose_host_has_no_name(tree: Tree) -> None:
     assert "hunter2" not in f"{check.text} {check.cure}"
 
 
-def test_stream_without_a_port_that_can_be_one(tree: Tree) -> None:
-    check = look(tree, "rtsp://camera:99999/live")
+def test_stream_without_a_host_that_can_be_one(tree: Tree) -> None:
+    check = look(tree, "rtsp://[camera/live")
     assert check.state == "problem"
     assert "rtsp://host:554/path" in str(check.cure)
 

@@ -119,6 +119,12 @@ def test_state_folder_that_may_not_be_written(tree: Tree) -> None:
     assert "chown" in str(checks[1].cure)
 
 
+def test_file_system_that_cannot_hold_files_is_no_full_disk(tree: Tree) -> None:
+    [check] = look_at_disk(replace(tree.machine, state=Path("/proc/state")))
+    assert (check.state, check.text) == ("problem", "/proc/state: is on a file system that cannot hold files")
+    assert "apt clean" not in str(check.cure)
+
+
 def test_user_of_this_process_is_known() -> None:
     user = User.current()
     assert user.name

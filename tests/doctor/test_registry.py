@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 from support.fleet_registry import Operator
 from support.models import write_package
+from support.signed_registry import SignedRegistry, later
 from support.static_server import StaticServer, flipped, status
 
 from edged.config import ModelConfig, RegistryConfig
@@ -76,7 +77,9 @@ def test_registry_that_cannot_be_asked_or_lies_is_a_problem_with_its_cure(
         assert (away.state, f"curl -I {server.url}/metadata/timestamp.json" in str(away.cure)) == ("problem", True)
         server.faults["timestamp.json"] = flipped
         [forged] = look_at_registry(machine)
-        assert (forged.state, "operator" in str(forged.cure)) == ("problem", True)
+        assert (forged.state, "compare " in str(forged.cure)) == ("problem", True)
+    [gone] = look_at_registry(machine)
+    assert gone.text.count(server.url) == 1
     [stick] = look_at_registry(with_registry(tree, (tmp_path / "stick").as_uri(), root))
     assert (stick.state, "mounted" in str(stick.cure)) == ("problem", True)
     [unpinned] = look_at_registry(with_registry(tree, operator.address, tmp_path / "nowhere.json"))
@@ -85,6 +88,15 @@ def test_registry_that_cannot_be_asked_or_lies_is_a_problem_with_its_cure(
         True,
         True,
     )
+
+
+def test_expired_registry_is_its_operators_to_refresh(tree: Tree, tmp_path: Path) -> None:
+    registry = SignedRegistry(tmp_path / "registry")
+    registry.publish(timestamp=later(-1))
+    [check] = look_at_registry(with_registry(tree, registry.folder.as_uri(), registry.folder / "root.json"))
+    assert (check.state, "expired" in check.text) == ("problem", True)
+    assert "`edged registry refresh`" in str(check.cure)
+    assert "root.json" not in str(check.cure)
 
 
 def test_clock_that_is_not_set_is_said_and_the_registry_not_asked(tree: Tree, operator: Operator) -> None:

@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     Run = Callable[..., tuple[int, str]]
 
 ROOT = Path(__file__).parents[2]
-FILES = (plan.UNIT, plan.RULES, plan.SYSUSERS, plan.TMPFILES, plan.CONFIGURATION)
+SHARED = tuple(f"{plan.SHARE}/{name}" for name in plan.SHARED)
+FILES = (plan.UNIT, plan.RULES, plan.SYSUSERS, plan.TMPFILES, *SHARED)
 
 
 @pytest.fixture
@@ -93,6 +94,18 @@ def test_it_makes_unit_rules_user_folders_and_a_configuration(run: Run, image: P
     assert "starts when this system boots" in said
 
 
+def test_it_brings_the_manual_and_the_shells_completion_along(run: Run, image: Path) -> None:
+    run("install")
+    for name in plan.SHARED:
+        assert (image / f"usr/local/share/{name}").read_bytes() == (ROOT / "share" / name).read_bytes()
+    assert sorted(plan.SHARED) == sorted(
+        str(file.relative_to(ROOT / "share")) for file in (ROOT / "share").rglob("*") if file.is_file()
+    )
+    (image / SHARED[0][1:]).write_text("older\n", "utf-8")
+    _, said = run("install")
+    assert said.splitlines()[0] == f"replace  {SHARED[0]}"
+
+
 def test_a_second_time_it_does_nothing(run: Run, image: Path) -> None:
     run("install")
     before = snapshot(image)
@@ -151,7 +164,7 @@ def test_uninstall_takes_away_what_install_made_and_leaves_configuration_and_sta
     code, said = run("uninstall")
     assert code == 0
     assert "Left as they are: /etc/edged/edged.yaml, /var/lib/edged" in said
-    gone = [*FILES[:4], plan.WANTED]
+    gone = [*FILES, plan.WANTED]
     assert [name for name in gone if os.path.lexists(image / name[1:])] == []
     assert (image / "etc/edged/edged.yaml").exists()
     assert (image / "var/lib/edged/events.db").exists()
@@ -170,6 +183,19 @@ def test_purge_takes_away_configuration_state_and_user(run: Run, image: Path) ->
     assert code == 0, said
     assert [path for path in image.rglob("*edged*") if not path.is_relative_to(image / "opt")] == []
     assert System.at(image).user("edged") is None
+    groups = [line.split(":")[0] for line in (image / "etc/group").read_text("utf-8").splitlines()]
+    assert "edged" not in groups
+    assert {"root", "video", "plugdev", "apex"} <= set(groups)
+
+
+def test_purge_takes_away_a_group_whose_user_has_gone(run: Run, image: Path) -> None:
+    if find_program("groupdel") is None:
+        pytest.skip("groupdel is not installed (apt install passwd)")
+    with (image / "etc/group").open("a", encoding="utf-8") as file:
+        file.write("edged:x:990:\n")
+    code, said = run("uninstall", "--purge")
+    assert code == 0, said
+    assert not System.at(image).has_group("edged")
 
 
 def test_a_system_with_the_debian_package_is_left_to_it(run: Run, image: Path) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import shutil
 import socket
 import subprocess
+import threading
 import time
 from typing import TYPE_CHECKING
 
@@ -172,6 +174,25 @@ def test_nobody_listening_is_unavailable(tmp_path: Path) -> None:
     with pytest.raises(UnavailableError, match="refused"):
         fetch(address, tmp_path)
     assert not list(tmp_path.iterdir())
+
+
+def test_server_that_speaks_no_tls_is_said_so(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as plain:
+
+        def refuse() -> None:
+            with contextlib.suppress(OSError):
+                while True:
+                    connection, _ = plain.accept()
+                    with connection:
+                        connection.recv(65536)
+                        connection.sendall(b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n")
+
+        thread = threading.Thread(target=refuse)
+        thread.start()
+        with pytest.raises(UnavailableError, match=r"the server speaks no TLS \(is it http://\?\)"):
+            fetch(f"https://127.0.0.1:{plain.getsockname()[1]}/m", tmp_path)
+        plain.shutdown(socket.SHUT_RDWR)
+        thread.join()
 
 
 @pytest.mark.parametrize(

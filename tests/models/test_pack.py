@@ -141,14 +141,17 @@ def test_what_does_not_fit_leaves_nothing_behind(
     ("photo", "label", "error", "reason"),
     [
         ("red.png", "Rouge", ModelError, "does not say 'Rouge' of it, but Red 0.9"),
+        ("red.png", "Green", ModelError, "red.png: must give Green as the best of its kind"),
         ("names.txt", "Red", BadImageError, "names.txt"),
     ],
 )
 def test_photo_that_does_not_prove_the_model_is_refused(  # noqa: PLR0913, PLR0917  the table's columns
     recipe: Recipe, tmp_path: Path, photo: str, label: str, error: type[EdgedError], reason: str
 ) -> None:
-    with pytest.raises(error, match=reason):
+    with pytest.raises(error, match=reason) as caught:
         pack(replace(recipe, golden=(Golden(tmp_path / photo, label),)), tmp_path / "out" / "p")
+    assert str(tmp_path / photo) in str(caught.value)
+    assert f"{tmp_path}/out/" not in str(caught.value)
     assert not list((tmp_path / "out").iterdir())
 
 

@@ -157,6 +157,23 @@ def test_promotion_of_what_is_not_there_or_too_old_is_refused(registry: Registry
         registry.promote("1.0.0", Release())
 
 
+@pytest.mark.parametrize("damage", ["missing", "truncated", "another"])
+def test_version_with_a_damaged_file_is_not_offered_to_further_devices(registry: Registry, damage: str) -> None:
+    registry.publish("1.0.0")
+    registry.publish("1.1.0", Release("canary"))
+    file = next(registry.folder.glob("targets/models/birds/1.1.0/*.tiny.tflite"))
+    whole = file.read_bytes()
+    file.unlink() if damage == "missing" else file.write_bytes(
+        whole[:-1] if damage == "truncated" else b"x" + whole[1:]
+    )
+    with pytest.raises(RegistryError, match=rf"birds 1\.1\.0 cannot be offered: {file}: .*; restore .* from a copy"):
+        registry.promote("1.1.0", Release())
+    assert registry.offer().version == "1.0.0"
+    assert registry.promote("1.1.0", Release("canary", rollout=0)).offer.rollout == 0  # so that it can be stopped
+    file.write_bytes(whole)
+    assert registry.promote("1.1.0", Release()).offer.version == "1.1.0"
+
+
 def test_revoked_version_is_told_to_devices_and_its_number_is_gone(registry: Registry) -> None:
     registry.publish("1.0.0")
     digest = registry.publish("1.1.0").model.digest
