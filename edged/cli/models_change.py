@@ -11,6 +11,7 @@ from edged.errors import ConfigError, ModelError, UsageError
 
 if TYPE_CHECKING:
     import argparse
+    from pathlib import Path
 
     from edged.models.store import Entry, Store
 
@@ -73,7 +74,7 @@ def run_use(args: argparse.Namespace) -> int:
             raise ModelError(f"{entry.label}: {revoked}; take another one (edged models list)")
         open_entry(entry)  # a torn one is no choice
     say_choice(store, shelf.use_by_hand(entry))
-    say_what_stands_above(store, BASE if entry is None else entry.record.name)
+    say_what_stands_above(store, BASE if entry is None else entry.record.name, args.config)
     return 0
 
 
@@ -111,21 +112,28 @@ def run_remove(args: argparse.Namespace) -> int:
     return 0
 
 
-def say_what_stands_above(store: Store, name: str) -> None:
-    """A note where this store's daemon has a configuration that names another model: the choice has no effect then."""
+def say_what_stands_above(store: Store, name: str, path: Path | None) -> None:
+    """A note where the daemon's configuration names another model: the choice lasts until its next start at most.
+
+    Args:
+        store: of the choice.
+        name: of the model that was chosen.
+        path: of the configuration; None: the machine's, where it has this store.
+    """
+    from edged.config import load_config  # noqa: PLC0415  as above
     from edged.models.package import BASE  # noqa: PLC0415  slow to import
     from edged.models.places import configured  # noqa: PLC0415  as above
     from edged.models.store import Store  # noqa: PLC0415  as above
 
     try:
-        config = configured()
+        config = configured() if path is None else load_config(path)
     except ConfigError:
         return
     if config is None or Store(config.state).folder != store.folder:
         return
     if config.model.path is not None or config.model.name not in {BASE, name}:
         named = f"model.path: {config.model.path}" if config.model.path else f"model.name: {config.model.name}"
-        print(f"note: the configuration names {named}, and that labels", file=sys.stderr)
+        print(f"note: the configuration names {named}, and that labels from the next start on", file=sys.stderr)
 
 
 def say_choice(store: Store, entry: Entry | None) -> None:

@@ -71,7 +71,7 @@ def run(args: argparse.Namespace) -> int:
         print(printable(f"installed {entry.label} (sha256:{entry.digest[:12]}…) in {entry.folder}"))
         if args.use:
             say_choice(store, open_shelf(store.folder.parent).use_by_hand(entry))
-            say_what_stands_above(store, entry.record.name)
+            say_what_stands_above(store, entry.record.name, args.config)
         else:
             print(f"to label with it: edged models use {entry.record.name}")
     return 0

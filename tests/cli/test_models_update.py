@@ -193,6 +193,15 @@ def test_a_model_that_is_rolled_back_by_hand_does_not_come_again_by_itself(devic
     assert json.loads(device.run("list", "--json", "--state", device.state)[1])["refused"] == []
 
 
+def test_a_choice_against_the_configuration_is_said_to_be_one(device: Device, operator: Operator) -> None:
+    operator.publish("1.0.0")
+    device.update()
+    code, _, errors = device.run("use", "base", "-c", device.config)
+    note = "note: the configuration names model.name: tiny, and that labels from the next start on\n"
+    assert (code, errors) == (0, note)
+    assert device.run("use", "tiny", "-c", device.config)[2] == ""
+
+
 def test_a_revoked_model_is_left(device: Device, operator: Operator) -> None:
     operator.publish("1.0.0")
     device.update()
