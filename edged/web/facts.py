@@ -74,7 +74,7 @@ def model_json(model: ModelStatus, update: UpdateStatus, installed: Sequence[Ins
     return to_json(
         {"lines": model_lines(model), "offer": offer_line(model, update), **progress(model, update)}
         | {
-            "back": model.previous is not None,
+            "barred": barred(model),
             "models": [[value, text] for value, text in choices(installed)],
             "error": model.last_error,
         }
@@ -114,6 +114,21 @@ def offer_line(model: ModelStatus, update: UpdateStatus) -> str:
 def progress(model: ModelStatus, update: UpdateStatus) -> dict[str, object]:
     """How far an update is, in percent; None where none is on its way."""
     return {"percentage": update.percentage if update.in_progress else None, "phase": model.state}
+
+
+def barred(model: ModelStatus) -> dict[str, str]:
+    """Of each button, why it is of no use now; empty where it is."""
+    what = _coming(model)
+    wait = f"{what} is on its way: wait for what comes of it" if what else ""
+    nothing = "There is nothing to go back to" if model.previous is None else ""
+    return {"update": wait, "use": wait, "rollback": wait or nothing}
+
+
+def _coming(model: ModelStatus) -> str:
+    """The update that is on its way; empty where none is."""
+    if model.state not in {"downloading", "proving"}:
+        return ""
+    return "another model" if model.candidate is None else f"{model.candidate.name} {model.candidate.version}"
 
 
 def choices(installed: Sequence[Installed]) -> list[tuple[str, str]]:

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Final
 
 from edged.mqtt.event_messages import Happening
 from edged.mqtt.messages import timestamp
-from edged.web.facts import choices, model_lines, offer_line, progress
+from edged.web.facts import barred, choices, model_lines, offer_line, progress
 from edged.web.markup import Markup, tag
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from edged.mqtt.event_messages import Event
     from edged.mqtt.model_messages import ModelStatus, UpdateStatus
@@ -80,11 +80,12 @@ def model_panel(  # noqa: PLR0913  all that there is to say of it
     offer, far = offer_line(model, update), progress(model, update)["percentage"]
     at = None if not isinstance(far, int) else far
     options = [tag("option", {"value": value}, text) for value, text in choices(installed)]
+    why = barred(model)
     buttons = [
-        _button(proof, "update", "Look for an update" if not offer else "Update now", primary=bool(offer))
+        _button(proof, "update", "Look for an update" if not offer else "Update now", why, primary=bool(offer))
         if registry
         else None,
-        _button(proof, "rollback", "Roll back", disabled=model.previous is None),
+        _button(proof, "rollback", "Roll back", why),
     ]
     return tag(
         "section",
@@ -101,7 +102,7 @@ def model_panel(  # noqa: PLR0913  all that there is to say of it
             *_hidden(proof, "use"),
             tag("label", {"for": "use"}, "Another model on this device"),
             tag("select", {"id": "use", "name": "model"}, *options),
-            tag("button", None, "Use"),
+            tag("button", _use_of(why["use"]), "Use"),
         ),
     )
 
@@ -131,13 +132,19 @@ def _line(name: str, value: str, *, key: str | None = None, level: str = "ok") -
     return tag("div", {"data-key": key or name, "class": classes}, tag("dt", None, name), tag("dd", None, value))
 
 
-def _button(proof: str, action: str, text: str, *, primary: bool = False, disabled: bool = False) -> Markup:
+def _button(proof: str, action: str, text: str, why: Mapping[str, str], *, primary: bool = False) -> Markup:
+    """`why`: of each action, why it is of no use now."""
     return tag(
         "form",
         {"method": "post", "action": "do", "data-action": action},
         *_hidden(proof, action),
-        tag("button", {"class": "primary" if primary else None, "disabled": disabled}, text),
+        tag("button", {"class": "primary" if primary else None, **_use_of(why[action])}, text),
     )
+
+
+def _use_of(why: str) -> dict[str, str | bool | None]:
+    """A button's attributes, where it is of no use for this reason."""
+    return {"disabled": bool(why), "title": why or None}
 
 
 def _hidden(proof: str, action: str) -> list[Markup]:

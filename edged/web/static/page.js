@@ -197,7 +197,12 @@ function showModel(told) {
     setText(update, told.offer ? "Update now" : "Look for an update");
     update.className = told.offer ? "primary" : "";
   }
-  model.querySelector("[data-action=rollback] button").disabled = !told.back;
+  for (const [action, why] of Object.entries(told.barred)) {
+    const button = model.querySelector(`[data-action=${action}] button`);
+    if (!button) continue;
+    button.disabled = why !== "";
+    button.title = why;
+  }
   const select = model.querySelector("select");
   const options = JSON.stringify(told.models);
   if (select.dataset.told !== options) {

@@ -1,0 +1,49 @@
+"""The model on the page, as the server writes it and as an open page is told: the same words, the same buttons."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import replace
+
+from edged.labeling.label import ModelRef
+from edged.mqtt.model_messages import ModelStatus, UpdateStatus
+from edged.web.condition import Row
+from edged.web.desk import Installed
+from edged.web.facts import model_json
+from edged.web.panels import model_panel
+
+OLD, NEW = ModelRef("things", "1.3.0", "sha256:" + "a" * 64), ModelRef("things", "1.4.0", "sha256:" + "b" * 64)
+WELL = ModelStatus(OLD, "good", ModelRef("base", "1.0.0", "sha256:" + "c" * 64), since="2026-11-26T15:04:54Z")
+QUIET = UpdateStatus("1.3.0")
+DOWNLOADING = replace(WELL, state="downloading", candidate=NEW)
+FETCHED = UpdateStatus("1.3.0", "1.4.0", percentage=43, in_progress=True)
+INSTALLED = (Installed("base", None, None), Installed("things", "1.3.0", "good"))
+
+
+def panel(model: ModelStatus, update: UpdateStatus = QUIET) -> str:
+    inference = Row("inference", "Inference", "CPU")
+    return model_panel(model, update, INSTALLED, "proof", inference=inference, registry=True)
+
+
+def buttons(text: str) -> dict[str, str]:
+    """Their attributes by their texts."""
+    return {words: given for given, words in re.findall(r"<button([^>]*)>([^<]*)</button>", text)}
+
+
+def test_while_an_update_is_on_its_way_no_button_asks_for_another_model_and_each_says_why() -> None:
+    assert not any("disabled" in given for given in buttons(panel(WELL)).values())
+    for state in ("downloading", "proving"):
+        found = buttons(panel(replace(DOWNLOADING, state=state), FETCHED))
+        assert found.keys() == {"Update now", "Use", "Roll back"}
+        for given in found.values():
+            assert 'disabled title="things 1.4.0 is on its way: wait for what comes of it"' in given
+    barred = json.loads(model_json(DOWNLOADING, FETCHED, INSTALLED))["barred"]
+    assert set(barred.values()) == {"things 1.4.0 is on its way: wait for what comes of it"}
+    assert set(json.loads(model_json(WELL, QUIET, INSTALLED))["barred"].values()) == {""}
+
+
+def test_where_there_is_nothing_to_go_back_to_the_button_says_so() -> None:
+    found = buttons(panel(replace(WELL, previous=None)))
+    assert found["Roll back"] == ' disabled title="There is nothing to go back to"'
+    assert "disabled" not in found["Use"]
