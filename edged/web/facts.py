@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 from edged.mqtt.messages import timestamp
@@ -18,6 +18,14 @@ if TYPE_CHECKING:
     from edged.web.condition import Row
     from edged.web.desk import Installed, Report
     from edged.web.history import Key, Span
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Of an update. `going`: what goes on, empty where nothing does; `percentage`: of its download, where known."""
+
+    going: str
+    percentage: int | None
 
 
 def condition(report: Report, *, registry: bool) -> tuple[list[Row], list[Row], dict[str, Row]]:
@@ -72,7 +80,7 @@ def presence_fields(spans: Mapping[Key, Sequence[Span]], since: datetime, now: d
 def model_json(model: ModelStatus, update: UpdateStatus, installed: Sequence[Installed]) -> str:
     """What a page that is open is told of the model: its lines, and which buttons make sense."""
     return to_json(
-        {"lines": model_lines(model), "offer": offer_line(model, update), **progress(model, update)}
+        {"lines": model_lines(model), "offer": offer_line(model, update), **asdict(progress(model, update))}
         | {
             "barred": barred(model),
             "models": [[value, text] for value, text in choices(installed)],
@@ -87,8 +95,8 @@ def model_lines(model: ModelStatus) -> list[tuple[str, str]]:
     state = {
         "good": "does well",
         "probation": "on probation",
-        "downloading": "downloading another one",
-        "proving": "proving another one",
+        "downloading": "another one is on its way",
+        "proving": "another one is on its way",
         "rolled_back": "the one tried last was taken back",
     }[model.state]
     lines = [
@@ -111,9 +119,13 @@ def offer_line(model: ModelStatus, update: UpdateStatus) -> str:
     return f"{candidate.name} {candidate.version} is offered{notes}"
 
 
-def progress(model: ModelStatus, update: UpdateStatus) -> dict[str, object]:
-    """How far an update is, in percent; None where none is on its way."""
-    return {"percentage": update.percentage if update.in_progress else None, "phase": model.state}
+def progress(model: ModelStatus, update: UpdateStatus) -> Progress:
+    """What goes on, and how far it is."""
+    what = _coming(model)
+    if not what:
+        return Progress("", None)
+    done = "" if update.percentage is None or model.state == "proving" else f": {update.percentage} %"
+    return Progress(f"{model.state} {what}{done}", update.percentage)
 
 
 def barred(model: ModelStatus) -> dict[str, str]:

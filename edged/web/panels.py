@@ -77,8 +77,7 @@ def model_panel(  # noqa: PLR0913  all that there is to say of it
     """What labels, what is offered, and the buttons. `inference`: where it runs."""
     lines = [_line(name, value) for name, value in model_lines(model)]
     lines.insert(1, _line("Runs on", inference.value, key=inference.key, level=inference.level))
-    offer, far = offer_line(model, update), progress(model, update)["percentage"]
-    at = None if not isinstance(far, int) else far
+    offer, far = offer_line(model, update), progress(model, update)
     options = [tag("option", {"value": value}, text) for value, text in choices(installed)]
     why = barred(model)
     buttons = [
@@ -94,7 +93,12 @@ def model_panel(  # noqa: PLR0913  all that there is to say of it
         tag("dl", None, *lines),
         tag("p", {"class": "error", "hidden": model.last_error is None}, model.last_error or ""),
         tag("p", {"class": "offer", "hidden": not offer}, offer),
-        tag("progress", {"max": 100, "value": at, "hidden": at is None, "aria-label": "Update"}),
+        tag(
+            "div",
+            {"class": "going", "hidden": not far.going},
+            tag("progress", {"max": 100, "value": far.percentage, "aria-labelledby": "going"}),
+            tag("p", {"id": "going"}, far.going),
+        ),
         tag("div", {"class": "buttons"}, *buttons),
         tag(
             "form",

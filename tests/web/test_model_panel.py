@@ -47,3 +47,15 @@ def test_where_there_is_nothing_to_go_back_to_the_button_says_so() -> None:
     found = buttons(panel(replace(WELL, previous=None)))
     assert found["Roll back"] == ' disabled title="There is nothing to go back to"'
     assert "disabled" not in found["Use"]
+
+
+def test_progress_says_what_comes_and_how_far_it_is() -> None:
+    text = panel(DOWNLOADING, FETCHED)
+    assert '<progress max="100" value="43" aria-labelledby="going">' in text
+    assert '<p id="going">downloading things 1.4.0: 43 %</p>' in text
+    proving = replace(DOWNLOADING, state="proving"), replace(FETCHED, percentage=100)
+    assert '<p id="going">proving things 1.4.0</p>' in panel(*proving)
+    assert '<div class="going" hidden>' in panel(WELL)
+    told = json.loads(model_json(DOWNLOADING, FETCHED, INSTALLED))
+    assert (told["going"], told["percentage"]) == ("downloading things 1.4.0: 43 %", 43)
+    assert json.loads(model_json(WELL, QUIET, INSTALLED))["going"] == ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import threading
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,6 +17,7 @@ from support.fleet_registry import Operator
 from support.models import write_package
 from support.mosquitto import until
 from support.page import page_of
+from support.static_server import StaticServer
 from support.updating_device import make_updating_device
 
 if TYPE_CHECKING:
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from support.chromium import Chromium, Tab
     from support.mosquitto import Mosquitto
     from support.page import Asker
+    from support.static_server import Request
 
 LIVE = "document.querySelector('.view > img').naturalWidth > 0 && document.querySelector('#link').innerText === 'Live'"
 HOSTILE = ("<img src=x onerror=document.title=1>", "\"'><script>document.title=1</script>", "\u202egnp.tac & <b>blue")
@@ -195,10 +198,7 @@ def test_a_model_is_updated_and_rolled_back_by_click(
     operator = Operator.begin(tmp_path)
     operator.publish("1.0.0")
     where = f"url: '{operator.address}', root: {operator.folder}/root.json, interval: 1h, automatic: false"
-    daemon = make_updating_device(tmp_path, broker, photos, where, probation="results: 5, for: 500ms")
-    config = daemon.config.read_text("utf-8").replace("web: {listen: null}", "web: {listen: '127.0.0.1:0'}")
-    daemon.config.write_text(config, "utf-8")
-    with daemon:
+    with updating(tmp_path, broker, photos, where) as daemon:
         tab = opened(browser, page_of(daemon))
         model = "document.querySelector('#model').innerText"
         tab.until(f"{model}.includes('tiny 1.0.0 is offered: notes of 1.0.0')", 30)
@@ -211,3 +211,44 @@ def test_a_model_is_updated_and_rolled_back_by_click(
         tab.until(f"/Labels now\\s+tiny 1.0.0/.test({model}) && {model}.includes('was taken back')", 60)
         assert "rolled back by hand" in tab.text("#model")
         assert daemon.stop() == 0
+
+
+def test_a_download_shows_how_far_it_is_and_keeps_the_buttons_from_being_pressed(
+    browser: Chromium, tmp_path: Path, broker: Mosquitto, photos: Path
+) -> None:
+    operator = Operator.begin(tmp_path)
+    operator.publish("1.0.0", ballast=os.urandom(1_000_000))
+    go_on = threading.Event()
+
+    def half_at_first(request: Request, data: bytes) -> None:
+        request.send_response(200)
+        request.send_header("Content-Length", str(len(data)))
+        request.end_headers()
+        request.wfile.write(data[: len(data) // 2])
+        go_on.wait(20)
+        request.wfile.write(data[len(data) // 2 :])
+
+    with StaticServer(operator.folder) as server:
+        server.faults["ballast"] = half_at_first
+        where = f"url: '{server.url}', root: {operator.folder}/root.json, interval: 1h"
+        with updating(tmp_path, broker, photos, where) as daemon:
+            ask = page_of(daemon)
+            tab = opened(browser, ask)
+            going = "document.querySelector('#going').innerText"
+            tab.until(f"/^downloading tiny 1.0.0: [45][0-9] %$/.test({going})", 30)
+            assert tab.run("document.querySelector('progress').value") in range(40, 60)
+            disabled = "[...document.querySelectorAll('#model button')].map(b => b.disabled && b.title)"
+            assert set(tab.run(disabled)) == {"tiny 1.0.0 is on its way: wait for what comes of it"}
+            assert ask("/").text.count('disabled title="tiny 1.0.0 is on its way') == 3, "without a script too"
+            go_on.set()
+            tab.until("document.querySelector('.going').hidden", 60)
+            tab.until("[...document.querySelectorAll('#model button')].every(b => !b.disabled && !b.title)", 60)
+            assert tab.errors == []
+
+
+def updating(folder: Path, broker: Mosquitto, photos: Path, registry: str) -> Daemon:
+    """A daemon with a page and a registry, not started."""
+    daemon = make_updating_device(folder, broker, photos, registry, probation="results: 5, for: 500ms")
+    config = daemon.config.read_text("utf-8").replace("web: {listen: null}", "web: {listen: '127.0.0.1:0'}")
+    daemon.config.write_text(config, "utf-8")
+    return daemon

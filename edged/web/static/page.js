@@ -188,8 +188,9 @@ function showModel(told) {
   error.hidden = !told.error;
   setText(offer, told.offer);
   offer.hidden = !told.offer;
-  const bar = model.querySelector("progress");
-  bar.hidden = told.percentage === null && told.phase !== "proving";
+  const going = model.querySelector(".going"), bar = going.querySelector("progress");
+  going.hidden = !told.going;
+  setText(going.querySelector("p"), told.going);
   if (told.percentage === null) bar.removeAttribute("value");
   else bar.value = told.percentage;
   const update = model.querySelector("[data-action=update] button");
