@@ -83,6 +83,25 @@ def test_settings_are_set_by_hand_and_given_back_to_the_file(browser: Chromium, 
     assert tab.errors == []
 
 
+def test_a_card_keeps_room_for_its_longest_list_of_labels_for_some_seconds_and_no_longer(
+    browser: Chromium, ask: Asker
+) -> None:
+    tab = opened(browser, ask)
+    rows = "document.querySelector('#camera-a tbody').rows"
+    height = "document.querySelector('#camera-a tbody').offsetHeight"
+    try:
+        assert ask.post("/api/cameras/a/threshold", {"value": 0}).status == 200
+        tab.until(f"{rows}.length === 8")
+        tall = tab.run(height)
+        assert abs(tall - 8 * tab.run(f"{rows}[0].offsetHeight")) <= 4, "room for these rows and no more"
+        assert ask.post("/api/cameras/a/threshold", {"value": 1}).status == 200
+        tab.until(f"{rows}.length === 1")
+        assert tab.run(height) == tall, "what is below does not jump"
+        tab.until(f"{height} < {tall} / 2", 15)
+    finally:
+        assert ask.post("/api/cameras/a/threshold", {"value": None}).status == 200
+
+
 def test_a_phone_and_a_dark_room(browser: Chromium, ask: Asker) -> None:
     phone = opened(browser, ask, width=390)
     assert phone.run("document.documentElement.scrollWidth") <= 390

@@ -2,7 +2,7 @@
 
 const main = document.getElementById("main");
 const proof = main.dataset.proof;
-const MOST_LABELS = 8, MOST_EVENTS = 30, AWAY_MS = 20000, UNITS = 1000;
+const MOST_LABELS = 8, MOST_EVENTS = 30, AWAY_MS = 20000, ROOM_MS = 5000, UNITS = 1000;
 const SVG = "http://www.w3.org/2000/svg";
 
 function make(name, text, attributes = {}) {
@@ -44,7 +44,7 @@ for (const card of document.querySelectorAll("[data-camera]")) {
     overlay: card.querySelector(".overlay"),
     body: card.querySelector(".labels tbody"),
     state: card.querySelector(".state"),
-    height: 0, // of its labels: it only grows, so that what is below stays where a thumb aims
+    counts: [], // of labels, each with its time
   });
 }
 
@@ -63,6 +63,7 @@ function showLabels(result) {
   if (!known) return;
   const labels = result.labels.slice(0, MOST_LABELS);
   const body = known.body;
+  keepRoom(known, labels.length);
   if (labels.length === 0) {
     if (!body.querySelector(".none")) {
       const none = make("tr", undefined, { class: "none" });
@@ -80,10 +81,17 @@ function showLabels(result) {
     bar.firstElementChild.firstElementChild.setAttribute("width", Math.min(1, label.confidence).toFixed(3));
     setText(figure, `${Math.round(label.confidence * 100)} %`);
   });
-  if (body.offsetHeight > known.height) {
-    known.height = body.offsetHeight;
-    body.style.minHeight = `${known.height}px`;
-  }
+}
+
+// For the longest list of the last seconds: what is below stays where a thumb aims, and no gap stays for ever.
+function keepRoom(known, count) {
+  const now = performance.now();
+  known.counts = known.counts.filter(([then]) => now - then < ROOM_MS);
+  known.counts.push([now, count]);
+  const most = Math.max(...known.counts.map(([, each]) => each));
+  known.body.style.setProperty("--rows", most);
+  clearTimeout(known.shrinking);
+  if (most > count) known.shrinking = setTimeout(keepRoom, ROOM_MS, known, count); // though nothing else may come
 }
 
 function showPicture(text) {
