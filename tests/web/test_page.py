@@ -111,6 +111,11 @@ def test_a_phone_and_a_dark_room(browser: Chromium, ask: Asker) -> None:
         )
         >= 36
     )
+    for inner, scrolled in (("#events small", "#events ol"), ("#timeline svg", "#timeline .rows")):
+        phone.until(f"document.querySelector('{inner}')")
+        ends = f"document.querySelector('{scrolled}').getBoundingClientRect().right"
+        ends = f"{ends} - document.querySelector('{inner}').getBoundingClientRect().right"
+        assert phone.run(ends) >= 8, f"a scrollbar has room beside {inner}"
     dark = opened(browser, ask, dark=True)
     light = opened(browser, ask)
     paper = "getComputedStyle(document.body).backgroundColor"
