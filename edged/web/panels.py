@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
 from edged.mqtt.event_messages import Happening
-from edged.mqtt.messages import timestamp
 from edged.web.facts import barred, choices, model_lines, offer_line, progress
 from edged.web.markup import Markup, tag
+from edged.web.moments import moment
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -41,9 +42,9 @@ def findings_panel(unwell: Sequence[Row]) -> Markup:
     )
 
 
-def events_panel(events: Sequence[Event], *, watches: bool) -> Markup:
+def events_panel(events: Sequence[Event], now: datetime, *, watches: bool) -> Markup:
     """What happened, the newest first."""
-    items = [_event(event) for event in events[:MOST_EVENTS]]
+    items = [_event(event, now) for event in events[:MOST_EVENTS]]
     empty = "Nothing has appeared since edged was started." if watches else "Events come from labels that are watched."
     return tag(
         "section",
@@ -54,12 +55,12 @@ def events_panel(events: Sequence[Event], *, watches: bool) -> Markup:
     )
 
 
-def _event(event: Event) -> Markup:
+def _event(event: Event, now: datetime) -> Markup:
     came = event.event_type is Happening.APPEARED
     return tag(
         "li",
         {"class": "came" if came else "went"},
-        tag("time", {"datetime": timestamp(event.time)}, f"{event.time.astimezone():%H:%M:%S}"),
+        moment(event.time, now),
         tag("span", {"class": "text"}, tag("b", None, event.label), " ", "appeared" if came else "disappeared"),
         tag("small", None, event.camera),
     )
@@ -71,11 +72,13 @@ def model_panel(  # noqa: PLR0913  all that there is to say of it
     installed: Sequence[Installed],
     proof: str,
     *,
+    now: datetime,
     inference: Row,
     registry: bool,
 ) -> Markup:
     """What labels, what is offered, and the buttons. `inference`: where it runs."""
-    lines = [_line(name, value) for name, value in model_lines(model)]
+    since = {} if model.since is None else {"Since": moment(datetime.fromisoformat(model.since), now)}
+    lines = [_line(name, since.get(name, value)) for name, value in model_lines(model)]
     lines.insert(1, _line("Runs on", inference.value, key=inference.key, level=inference.level))
     offer, far = offer_line(model, update), progress(model, update)
     options = [tag("option", {"value": value}, text) for value, text in choices(installed)]

@@ -5,16 +5,19 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 from edged.labeling.label import ModelRef
 from edged.mqtt.model_messages import ModelStatus, UpdateStatus
 from edged.web.condition import Row
 from edged.web.desk import Installed
 from edged.web.facts import model_json
+from edged.web.moments import in_words
 from edged.web.panels import model_panel
 
 OLD, NEW = ModelRef("things", "1.3.0", "sha256:" + "a" * 64), ModelRef("things", "1.4.0", "sha256:" + "b" * 64)
 WELL = ModelStatus(OLD, "good", ModelRef("base", "1.0.0", "sha256:" + "c" * 64), since="2026-11-26T15:04:54Z")
+NOW = datetime(2026, 11, 26, 15, 30, tzinfo=UTC)
 QUIET = UpdateStatus("1.3.0")
 DOWNLOADING = replace(WELL, state="downloading", candidate=NEW)
 FETCHED = UpdateStatus("1.3.0", "1.4.0", percentage=43, in_progress=True)
@@ -23,7 +26,7 @@ INSTALLED = (Installed("base", None, None), Installed("things", "1.3.0", "good")
 
 def panel(model: ModelStatus, update: UpdateStatus = QUIET) -> str:
     inference = Row("inference", "Inference", "CPU")
-    return model_panel(model, update, INSTALLED, "proof", inference=inference, registry=True)
+    return model_panel(model, update, INSTALLED, "proof", now=NOW, inference=inference, registry=True)
 
 
 def buttons(text: str) -> dict[str, str]:
@@ -41,6 +44,16 @@ def test_while_an_update_is_on_its_way_no_button_asks_for_another_model_and_each
     barred = json.loads(model_json(DOWNLOADING, FETCHED, INSTALLED))["barred"]
     assert set(barred.values()) == {"things 1.4.0 is on its way: wait for what comes of it"}
     assert set(json.loads(model_json(WELL, QUIET, INSTALLED))["barred"].values()) == {""}
+
+
+def test_since_when_a_model_labels_is_said_as_everything_else_is() -> None:
+    since = datetime.fromisoformat(WELL.since or "")
+    time = f"{since.astimezone():%H:%M:%S}"
+    assert f'<dd><time datetime="2026-11-26T15:04:54.000Z">{in_words(since, NOW)}</time></dd>' in panel(WELL)
+    assert in_words(since, since + timedelta(seconds=1)) == time
+    assert in_words(since, since + timedelta(days=3)) == f"{since.astimezone().day} Nov, {time}"
+    assert in_words(since, since + timedelta(days=300)) == f"{since.astimezone().day} Nov 2026, {time}"
+    assert "<dd>not yet</dd>" in panel(replace(WELL, since=None))
 
 
 def test_where_there_is_nothing_to_go_back_to_the_button_says_so() -> None:

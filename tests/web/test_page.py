@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import threading
 import time
@@ -120,6 +121,30 @@ def test_a_phone_and_a_dark_room(browser: Chromium, ask: Asker) -> None:
     light = opened(browser, ask)
     paper = "getComputedStyle(document.body).backgroundColor"
     assert dark.run(paper) != light.run(paper)
+
+
+@pytest.mark.parametrize(
+    ("locale", "day"), [("en-US", r"[A-Z]\w\w \d+(, \d{4})?, "), ("en-GB", r"\d+ [A-Z]\w\w\w?( \d{4})?, ")]
+)
+def test_moments_have_one_form_with_the_date_where_it_is_not_todays(
+    browser: Chromium, ask: Asker, locale: str, day: str
+) -> None:
+    until(lambda: len(ask("/api/events").json["events"]) > 0, 10)
+    moments = "[...document.querySelectorAll('#model time, #events time')].map(e => e.innerText)"
+    tab = browser.tab(lambda tab: tab.call("Emulation.setLocaleOverride", locale=locale))
+    tab.open(ask.url)
+    tab.until(LIVE)
+    said = tab.run(moments)
+    assert len(said) > 1
+    assert all(re.fullmatch(r"\d\d:\d\d:\d\d", each) for each in said), said
+    shift = (
+        "Date = class extends Date { constructor(...a) { a.length ? super(...a) : super(Date.now() + 40 * 864e5) } }"
+    )
+    tab.call("Page.addScriptToEvaluateOnNewDocument", source=shift)
+    tab.open(ask.url)
+    tab.until(LIVE)
+    said = tab.run(moments)
+    assert all(re.fullmatch(day + r"\d\d:\d\d:\d\d", each) for each in said), said
 
 
 def test_it_is_read_without_javascript(browser: Chromium, ask: Asker) -> None:

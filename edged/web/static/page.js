@@ -27,11 +27,24 @@ function showOrHide(list, empty, some) {
   empty.hidden = some;
 }
 
-const clock = (iso, seconds = true) => {
-  const options = { hour: "2-digit", minute: "2-digit", hour12: false };
-  if (seconds) options.second = "2-digit";
-  return new Date(iso).toLocaleTimeString([], options);
-};
+// Every moment on the page has one of these forms: the reader's own words, 24 hours a day.
+const MINUTE = { hour: "2-digit", minute: "2-digit", hourCycle: "h23" };
+const SECOND = { ...MINUTE, second: "2-digit" };
+const DAY = { ...SECOND, day: "numeric", month: "short" };
+const [byMinute, bySecond, byDay, byYear] = [MINUTE, SECOND, DAY, { ...DAY, year: "numeric" }].map(
+  (options) => new Intl.DateTimeFormat([], options));
+
+function inWords(iso) {
+  const time = new Date(iso), now = new Date();
+  if (time.toDateString() === now.toDateString()) return bySecond.format(time);
+  return (time.getFullYear() === now.getFullYear() ? byDay : byYear).format(time);
+}
+
+const moment = (iso) => make("time", inWords(iso), { datetime: iso });
+
+function sayMoments() {
+  for (const time of document.querySelectorAll("time")) setText(time, inWords(time.dateTime));
+}
 
 // ---- cameras
 
@@ -184,7 +197,9 @@ const model = document.getElementById("model");
 function showModel(told) {
   for (const [name, value] of told.lines) {
     const line = model.querySelector(`[data-key="${CSS.escape(name)}"] dd`);
-    if (line) setText(line, name === "Since" && value.endsWith("Z") ? new Date(value).toLocaleString() : value);
+    if (line && name === "Since" && value.endsWith("Z")) {
+      if (line.querySelector("time")?.dateTime !== value) line.replaceChildren(moment(value));
+    } else if (line) setText(line, value);
     else if (value) {
       const fresh = make("div", undefined, { "data-key": name });
       fresh.append(make("dt", name), make("dd", value));
@@ -231,14 +246,12 @@ function showEvent(event) {
   const item = make("li", undefined, { class: came ? "came fresh" : "went fresh" });
   const text = make("span", undefined, { class: "text" });
   text.append(make("b", event.label), came ? " appeared" : " disappeared");
-  item.append(make("time", clock(event.time), { datetime: event.time }), text, make("small", event.camera));
+  item.append(moment(event.time), text, make("small", event.camera));
   events.prepend(item);
   while (events.childElementCount > MOST_EVENTS) events.lastElementChild.remove();
   showOrHide(events, document.querySelector("#events .empty"), true);
   drawTimelineSoon();
 }
-
-for (const time of document.querySelectorAll("#events time")) setText(time, clock(time.dateTime));
 
 // ---- presence
 
@@ -250,7 +263,7 @@ function drawTimelineSoon() {
   if (!drawing) drawing = setTimeout(drawTimeline, 1000);
 }
 
-function inWords(seconds) {
+function lasting(seconds) {
   const whole = Math.floor(seconds / 60);
   if (whole >= 60) return `${Math.floor(whole / 60)} h ${whole % 60} min`;
   return whole ? `${whole} min` : `${Math.floor(seconds)} s`;
@@ -274,7 +287,7 @@ async function drawTimeline() {
       const width = Math.max((end - start) / whole * UNITS, 2);
       return drawn("rect", { x: ((start - since) / whole * UNITS).toFixed(1), y: 0, width: width.toFixed(1), height: 10 });
     });
-    const said = `${label.present ? "present now, " : ""}${label.spans.length} times, ${inWords(total / 1000)} in all`;
+    const said = `${label.present ? "present now, " : ""}${label.spans.length} times, ${lasting(total / 1000)} in all`;
     const row = make("tr", undefined, label.present ? { class: "present" } : {});
     const name = make("th", label.label, { scope: "row" });
     name.append(" ", make("small", label.camera));
@@ -292,7 +305,7 @@ async function drawTimeline() {
   showOrHide(table, timeline.querySelector(".empty"), rows.length > 0);
   ticks.hidden = rows.length === 0;
   [...ticks.children].forEach((tick, at) => {
-    setText(tick, at === 4 ? "now" : clock(since + whole * at / 4, false));
+    setText(tick, at === 4 ? "now" : byMinute.format(since + whole * at / 4));
   });
 }
 
@@ -399,5 +412,10 @@ document.addEventListener("visibilitychange", () => {
   if (document.hidden) leaving = setTimeout(disconnect, AWAY_MS);
   else connect();
 });
-setInterval(() => { if (!document.hidden && source) drawTimelineSoon(); }, 30000);
+sayMoments();
+setInterval(() => {
+  if (document.hidden || !source) return;
+  sayMoments(); // midnight may have passed
+  drawTimelineSoon();
+}, 30000);
 connect();
