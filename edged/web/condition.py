@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
 from edged.doctor.board import COOLER, HOT_C, SUPPLY
+from edged.updates.shelf import BY_HAND
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -93,6 +94,11 @@ def flowing(health: Health) -> str | None:
     return "; ".join(said) or None
 
 
+def fault(last_error: str | None) -> str | None:
+    """What went wrong with an update. A model that a person rolled back is nobody's fault."""
+    return None if last_error == BY_HAND else last_error
+
+
 def duration(seconds: float) -> str:
     """So long, in the two largest units."""
     minutes, hours, days = int(seconds // MINUTE_S), int(seconds // HOUR_S), int(seconds // (24 * HOUR_S))
@@ -146,7 +152,7 @@ def _events(health: Health) -> Row:
 
 
 def _updates(health: Health, *, registry: bool) -> Row:
-    error = health.model.last_error
+    error = fault(health.model.last_error)
     if not registry:
         return Row("registry", "Registry", "none configured")
     if error is not None:

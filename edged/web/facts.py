@@ -7,7 +7,8 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 from edged.mqtt.messages import timestamp
-from edged.web.condition import camera_row, findings, rows
+from edged.updates.shelf import BY_HAND
+from edged.web.condition import camera_row, fault, findings, rows
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -84,7 +85,7 @@ def model_json(model: ModelStatus, update: UpdateStatus, installed: Sequence[Ins
         | {
             "barred": barred(model),
             "models": [[value, text] for value, text in choices(installed)],
-            "error": model.last_error,
+            "error": fault(model.last_error),
         }
     )
 
@@ -97,7 +98,7 @@ def model_lines(model: ModelStatus) -> list[tuple[str, str]]:
         "probation": "on probation",
         "downloading": "another one is on its way",
         "proving": "another one is on its way",
-        "rolled_back": "the one tried last was taken back",
+        "rolled_back": f"the one tried last was {'taken back' if model.last_error != BY_HAND else BY_HAND}",
     }[model.state]
     lines = [
         ("Labels now", "none yet" if present is None else f"{present.name} {present.version}"),

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
 from edged.mqtt.event_messages import Happening
+from edged.web.condition import fault
 from edged.web.facts import barred, choices, model_lines, offer_line, progress
 from edged.web.markup import Markup, tag
 from edged.web.moments import moment
@@ -80,7 +81,7 @@ def model_panel(  # noqa: PLR0913  all that there is to say of it
     since = {} if model.since is None else {"Since": moment(datetime.fromisoformat(model.since), now)}
     lines = [_line(name, since.get(name, value)) for name, value in model_lines(model)]
     lines.insert(1, _line("Runs on", inference.value, key=inference.key, level=inference.level))
-    offer, far = offer_line(model, update), progress(model, update)
+    offer, far, wrong = offer_line(model, update), progress(model, update), fault(model.last_error)
     options = [tag("option", {"value": value}, text) for value, text in choices(installed)]
     why = barred(model)
     buttons = [
@@ -94,7 +95,7 @@ def model_panel(  # noqa: PLR0913  all that there is to say of it
         {"id": "model", "class": "panel", "aria-labelledby": "model-title"},
         tag("h2", {"id": "model-title"}, "Model"),
         tag("dl", None, *lines),
-        tag("p", {"class": "error", "hidden": model.last_error is None}, model.last_error or ""),
+        tag("p", {"class": "error", "hidden": wrong is None}, wrong or ""),
         tag("p", {"class": "offer", "hidden": not offer}, offer),
         tag(
             "div",

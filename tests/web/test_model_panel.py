@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 
 from edged.labeling.label import ModelRef
 from edged.mqtt.model_messages import ModelStatus, UpdateStatus
+from edged.updates.shelf import BY_HAND
 from edged.web.condition import Row
 from edged.web.desk import Installed
 from edged.web.facts import model_json
@@ -44,6 +45,16 @@ def test_while_an_update_is_on_its_way_no_button_asks_for_another_model_and_each
     barred = json.loads(model_json(DOWNLOADING, FETCHED, INSTALLED))["barred"]
     assert set(barred.values()) == {"things 1.4.0 is on its way: wait for what comes of it"}
     assert set(json.loads(model_json(WELL, QUIET, INSTALLED))["barred"].values()) == {""}
+
+
+def test_a_model_that_somebody_rolled_back_is_no_error() -> None:
+    back = replace(WELL, state="rolled_back", last_error=BY_HAND)
+    assert '<p class="error" hidden></p>' in panel(back)
+    assert "<dd>the one tried last was rolled back by hand</dd>" in panel(back)
+    assert json.loads(model_json(back, QUIET, INSTALLED))["error"] is None
+    failed = replace(back, last_error="it crashed")
+    assert '<p class="error">it crashed</p>' in panel(failed)
+    assert "<dd>the one tried last was taken back</dd>" in panel(failed)
 
 
 def test_since_when_a_model_labels_is_said_as_everything_else_is() -> None:

@@ -248,7 +248,8 @@ def test_a_model_is_updated_and_rolled_back_by_click(
     operator.publish("1.0.0")
     where = f"url: '{operator.address}', root: {operator.folder}/root.json, interval: 1h, automatic: false"
     with updating(tmp_path, broker, photos, where) as daemon:
-        tab = opened(browser, page_of(daemon))
+        ask = page_of(daemon)
+        tab = opened(browser, ask)
         model = "document.querySelector('#model').innerText"
         tab.until(f"{model}.includes('tiny 1.0.0 is offered: notes of 1.0.0')", 30)
         tab.click("#model [data-action=update] button")
@@ -257,8 +258,11 @@ def test_a_model_is_updated_and_rolled_back_by_click(
         tab.click("#model [data-action=update] button")
         tab.until(f"/Labels now\\s+tiny 1.1.0/.test({model}) && {model}.includes('does well')", 60)
         tab.click("#model [data-action=rollback] button")
-        tab.until(f"/Labels now\\s+tiny 1.0.0/.test({model}) && {model}.includes('was taken back')", 60)
-        assert "rolled back by hand" in tab.text("#model")
+        tab.until(f"/Labels now\\s+tiny 1.0.0/.test({model}) && {model}.includes('was rolled back by hand')", 60)
+        assert tab.run("document.querySelector('#model .error').hidden"), "nothing is wrong: somebody wanted it"
+        assert "edged_model_update_failed 0.0" in ask("/metrics").text
+        time.sleep(2.5)  # how the device is, is told every two seconds
+        assert "Registry" not in tab.text("#findings")
         assert daemon.stop() == 0
 
 
