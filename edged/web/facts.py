@@ -29,6 +29,15 @@ class Progress:
     percentage: int | None
 
 
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """A model in the list: what a form sends, what it is called, and whether it cannot be chosen."""
+
+    value: str
+    text: str
+    barred: bool = False
+
+
 def condition(report: Report, *, registry: bool) -> tuple[list[Row], list[Row], dict[str, Row]]:
     """The device's rows, what is not well, and a row for each camera."""
     found = rows(report.health, report.mqtt, registry=registry)
@@ -84,7 +93,7 @@ def model_json(model: ModelStatus, update: UpdateStatus, installed: Sequence[Ins
         {"lines": model_lines(model), "offer": offer_line(model, update), **asdict(progress(model, update))}
         | {
             "barred": barred(model),
-            "models": [[value, text] for value, text in choices(installed)],
+            "models": [[each.value, each.text, each.barred] for each in choices(installed)],
             "error": fault(model.last_error),
         }
     )
@@ -144,16 +153,17 @@ def _coming(model: ModelStatus) -> str:
     return "another model" if model.candidate is None else f"{model.candidate.name} {model.candidate.version}"
 
 
-def choices(installed: Sequence[Installed]) -> list[tuple[str, str]]:
-    """What can be chosen: its value, and what it is called."""
-    return [(each.name if each.version is None else f"{each.name}@{each.version}", _choice(each)) for each in installed]
+def choices(installed: Sequence[Installed]) -> list[Choice]:
+    """What is on this device."""
+    return [_choice(each) for each in installed]
 
 
-def _choice(model: Installed) -> str:
+def _choice(model: Installed) -> Choice:
     if model.version is None:
-        return f"{model.name} (came with edged)"
+        return Choice(model.name, f"{model.name} (came with edged)")
     states = {"probation": " (on probation)", "rolled_back": " (taken back)"}
-    return f"{model.name} {model.version}{states.get(model.state or '', '')}"
+    state = " (revoked)" if model.revoked else states.get(model.state or "", "")
+    return Choice(f"{model.name}@{model.version}", f"{model.name} {model.version}{state}", model.revoked)
 
 
 def to_json(value: object) -> str:

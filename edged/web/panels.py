@@ -82,7 +82,7 @@ def model_panel(  # noqa: PLR0913  all that there is to say of it
     lines = [_line(name, since.get(name, value)) for name, value in model_lines(model)]
     lines.insert(1, _line("Runs on", inference.value, key=inference.key, level=inference.level))
     offer, far, wrong = offer_line(model, update), progress(model, update), fault(model.last_error)
-    options = [tag("option", {"value": value}, text) for value, text in choices(installed)]
+    options = [tag("option", {"value": one.value, "disabled": one.barred}, one.text) for one in choices(installed)]
     why = barred(model)
     buttons = [
         _button(proof, "update", "Look for an update" if not offer else "Update now", why, primary=bool(offer))

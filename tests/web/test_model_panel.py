@@ -57,6 +57,16 @@ def test_a_model_that_somebody_rolled_back_is_no_error() -> None:
     assert "<dd>the one tried last was taken back</dd>" in panel(failed)
 
 
+def test_a_model_that_is_revoked_is_said_to_be_and_cannot_be_chosen() -> None:
+    revoked = (*INSTALLED, Installed("things", "1.2.0", "rolled_back", revoked=True))
+    inference = Row("inference", "Inference", "CPU")
+    text = model_panel(WELL, QUIET, revoked, "proof", now=NOW, inference=inference, registry=True)
+    assert '<option value="things@1.2.0" disabled>things 1.2.0 (revoked)</option>' in text
+    assert '<option value="things@1.3.0">things 1.3.0</option>' in text
+    told = json.loads(model_json(WELL, QUIET, revoked))["models"]
+    assert told[1:] == [["things@1.3.0", "things 1.3.0", False], ["things@1.2.0", "things 1.2.0 (revoked)", True]]
+
+
 def test_since_when_a_model_labels_is_said_as_everything_else_is() -> None:
     since = datetime.fromisoformat(WELL.since or "")
     time = f"{since.astimezone():%H:%M:%S}"

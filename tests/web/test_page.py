@@ -299,6 +299,27 @@ def test_a_download_shows_how_far_it_is_and_keeps_the_buttons_from_being_pressed
             assert tab.errors == []
 
 
+def test_a_model_that_its_registry_revokes_is_not_offered_again(
+    browser: Chromium, tmp_path: Path, broker: Mosquitto, photos: Path
+) -> None:
+    operator = Operator.begin(tmp_path)
+    operator.publish("1.0.0")
+    where = f"url: '{operator.address}', root: {operator.folder}/root.json, interval: 1h"
+    with updating(tmp_path, broker, photos, where) as daemon:
+        ask = page_of(daemon)
+        tab = opened(browser, ask)
+        option = "document.querySelector('option[value=\"tiny@1.0.0\"]')"
+        tab.until(
+            f"/Labels now\\s+tiny 1.0.0.*does well/s.test(document.querySelector('#model').innerText) && {option}", 60
+        )
+        operator.revoke("1.0.0", "takes cats for birds")
+        tab.click("#model [data-action=update] button")
+        tab.until(f"{option}.disabled", 60)
+        assert tab.run(f"{option}.textContent") == "tiny 1.0.0 (revoked)"
+        assert "is revoked: takes cats for birds" in tab.text("#model .error")
+        assert '<option value="tiny@1.0.0" disabled>tiny 1.0.0 (revoked)</option>' in ask("/").text
+
+
 def updating(folder: Path, broker: Mosquitto, photos: Path, registry: str) -> Daemon:
     """A daemon with a page and a registry, not started."""
     daemon = make_updating_device(folder, broker, photos, registry, probation="results: 5, for: 500ms")

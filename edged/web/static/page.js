@@ -232,8 +232,12 @@ function showModel(told) {
   if (select.dataset.told !== options) {
     const chosen = select.value;
     select.dataset.told = options;
-    select.replaceChildren(...told.models.map(([value, text]) => make("option", text, { value })));
-    if (told.models.some(([value]) => value === chosen)) select.value = chosen;
+    select.replaceChildren(...told.models.map(([value, text, barred]) => {
+      const option = make("option", text, { value });
+      option.disabled = barred;
+      return option;
+    }));
+    if (told.models.some(([value, , barred]) => value === chosen && !barred)) select.value = chosen;
   }
 }
 
