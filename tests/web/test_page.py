@@ -84,6 +84,35 @@ def test_settings_are_set_by_hand_and_given_back_to_the_file(browser: Chromium, 
     assert tab.errors == []
 
 
+def test_what_came_of_a_command_is_said_for_six_seconds_and_moves_nothing(browser: Chromium, ask: Asker) -> None:
+    tab = opened(browser, ask)
+    tab.click("#camera-a summary")
+    place = "document.querySelector('#findings').offsetTop"
+    before = tab.run(place)
+    tab.click("#camera-a [data-setting=threshold] button")
+    tab.until("document.querySelector('#said').innerText === 'Done.'")
+    assert tab.run(place) == before
+    begun = time.monotonic()
+    tab.until("document.querySelector('#said').offsetHeight === 0", 20)
+    assert time.monotonic() - begun > 4
+    assert ask.post("/api/cameras/a/threshold", {"value": None}).status == 200
+    tab.run("document.querySelector('#camera-a [data-setting=fps] button').form.noValidate = true")
+    tab.fill("#fps-a", "0")
+    tab.click("#camera-a [data-setting=fps] button")
+    tab.until("document.querySelector('#said').innerText.startsWith('Not done: ')")
+    time.sleep(7)
+    assert tab.text("#said").startswith("Not done: "), "what went wrong stays until it has been seen"
+
+
+def test_what_came_of_a_form_is_said_for_six_seconds_too(browser: Chromium, ask: Asker) -> None:
+    form = {"proof": ask.proof(), "what": "set", "camera": "a", "setting": "fps", "value": "null"}
+    where = ask.form("/do", form).headers["location"].removeprefix("./").removeprefix(".")
+    tab = browser.tab(lambda tab: tab.look(1280, 900))
+    tab.open(ask.url + where)
+    assert tab.text("#said") == "Done."
+    tab.until("document.querySelector('#said').offsetHeight === 0", 20)
+
+
 def test_a_card_keeps_room_for_its_longest_list_of_labels_for_some_seconds_and_no_longer(
     browser: Chromium, ask: Asker
 ) -> None:

@@ -2,7 +2,7 @@
 
 const main = document.getElementById("main");
 const proof = main.dataset.proof;
-const MOST_LABELS = 8, MOST_EVENTS = 30, AWAY_MS = 20000, ROOM_MS = 5000, UNITS = 1000;
+const MOST_LABELS = 8, MOST_EVENTS = 30, AWAY_MS = 20000, ROOM_MS = 5000, SAID_MS = 6000, UNITS = 1000;
 const SVG = "http://www.w3.org/2000/svg";
 
 function make(name, text, attributes = {}) {
@@ -334,8 +334,10 @@ function say(text, wrong) {
   clearTimeout(hush);
   setText(said, text);
   said.classList.toggle("wrong", Boolean(wrong));
-  if (!wrong) hush = setTimeout(() => setText(said, ""), 6000);
+  if (!wrong) hush = setTimeout(() => setText(said, ""), SAID_MS);
 }
+
+if (said.textContent) say(said.textContent, said.textContent.startsWith("Not done")); // of a form, sent before this ran
 
 function command(form, button) {
   const fields = new FormData(form, button);
