@@ -109,14 +109,15 @@ def duration(seconds: float) -> str:
     return f"{minutes} min" if minutes else f"{int(seconds)} s"
 
 
-def _times(count: int) -> str:
+def times(count: int) -> str:
+    """So often."""
     return "once" if count == 1 else f"{count} times"
 
 
 def _inference(health: Health) -> Row:
     inference = health.inference
     device = {"edgetpu": "Edge TPU", "cpu": "CPU", None: "not running yet"}[inference.device]
-    restarts = f", restarted {_times(inference.restarts)}" if inference.restarts else ""
+    restarts = f", restarted {times(inference.restarts)}" if inference.restarts else ""
     if inference.reason is not None:
         todo = "`edged doctor` names the cause and the cure; labels come from the CPU meanwhile"
         return Row("inference", "Inference", f"{device}{restarts}: {inference.reason}", "problem", todo)
@@ -137,7 +138,7 @@ def _broker(mqtt: MqttState) -> Row:
             "labels go on here and come to nobody else: does the broker run, and let edged in? `edged doctor` asks it"
         )
         return Row("broker", "Broker", mqtt.reason or "not connected", "problem", todo)
-    extra = f", reconnected {_times(mqtt.reconnects)}" if mqtt.reconnects else ""
+    extra = f", reconnected {times(mqtt.reconnects)}" if mqtt.reconnects else ""
     dropped = f", {mqtt.dropped} messages dropped" if mqtt.dropped else ""
     return Row("broker", "Broker", f"connected, MQTT {mqtt.protocol}{extra}{dropped}")
 

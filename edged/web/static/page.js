@@ -291,7 +291,8 @@ async function drawTimeline() {
       const width = Math.max((end - start) / whole * UNITS, 2);
       return drawn("rect", { x: ((start - since) / whole * UNITS).toFixed(1), y: 0, width: width.toFixed(1), height: 10 });
     });
-    const said = `${label.present ? "present now, " : ""}${label.spans.length} times, ${lasting(total / 1000)} in all`;
+    const often = label.spans.length === 1 ? "once" : `${label.spans.length} times`;
+    const said = `${label.present ? "present now, " : ""}${often}, ${lasting(total / 1000)} in all`;
     const row = make("tr", undefined, label.present ? { class: "present" } : {});
     const name = make("th", label.label, { scope: "row" });
     name.append(" ", make("small", label.camera));
