@@ -12,7 +12,7 @@ from edged.web.markup import Markup, tag
 from edged.web.moments import moment
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from edged.mqtt.event_messages import Event
     from edged.mqtt.model_messages import ModelStatus, UpdateStatus
@@ -31,7 +31,7 @@ def findings_panel(unwell: Sequence[Row]) -> Markup:
             tag("strong", None, row.name),
             " ",
             tag("span", None, row.value),
-            tag("p", {"class": "todo"}, row.todo),
+            tag("p", {"class": "todo"}, *_with_commands(row.todo)),
         )
         for row in unwell
     ]
@@ -41,6 +41,12 @@ def findings_panel(unwell: Sequence[Row]) -> Markup:
         tag("p", {"class": "well", "hidden": bool(items)}, "All is well"),
         tag("ul", {"hidden": not items}, *items),
     )
+
+
+def _with_commands(text: str) -> Iterator[object]:
+    """A text in which backticks are around what is typed."""
+    for at, part in enumerate(text.split("`")):
+        yield tag("code", None, part) if at % 2 else part
 
 
 def events_panel(events: Sequence[Event], now: datetime, *, watches: bool) -> Markup:

@@ -183,7 +183,9 @@ function showCondition(told) {
     const list = findings.querySelector("ul");
     list.replaceChildren(...told.findings.map((row) => {
       const item = make("li", undefined, { class: row.level });
-      item.append(make("strong", row.name), " ", make("span", row.value), make("p", row.todo, { class: "todo" }));
+      const todo = make("p", undefined, { class: "todo" });
+      todo.append(...row.todo.split("`").map((part, at) => (at % 2 ? make("code", part) : part)));
+      item.append(make("strong", row.name), " ", make("span", row.value), todo);
       return item;
     }));
     showOrHide(list, findings.querySelector(".well"), told.findings.length > 0);

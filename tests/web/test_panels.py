@@ -1,4 +1,4 @@
-"""The model on the page, as the server writes it and as an open page is told: the same words, the same buttons."""
+"""The page's panels, as the server writes them and as an open page is told: the same words, the same buttons."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from edged.web.condition import Row
 from edged.web.desk import Installed
 from edged.web.facts import model_json
 from edged.web.moments import in_words
-from edged.web.panels import model_panel
+from edged.web.panels import findings_panel, model_panel
 
 OLD, NEW = ModelRef("things", "1.3.0", "sha256:" + "a" * 64), ModelRef("things", "1.4.0", "sha256:" + "b" * 64)
 WELL = ModelStatus(OLD, "good", ModelRef("base", "1.0.0", "sha256:" + "c" * 64), since="2026-11-26T15:04:54Z")
@@ -65,6 +65,11 @@ def test_a_model_that_is_revoked_is_said_to_be_and_cannot_be_chosen() -> None:
     assert '<option value="things@1.3.0">things 1.3.0</option>' in text
     told = json.loads(model_json(WELL, QUIET, revoked))["models"]
     assert told[1:] == [["things@1.3.0", "things 1.3.0", False], ["things@1.2.0", "things 1.2.0 (revoked)", True]]
+
+
+def test_a_command_among_what_is_to_be_done_is_set_as_one() -> None:
+    text = findings_panel([Row("a", "a", "gone", "problem", "`edged doctor` says why, `<b>` too")])
+    assert '<p class="todo"><code>edged doctor</code> says why, <code>&lt;b&gt;</code> too</p>' in text
 
 
 def test_since_when_a_model_labels_is_said_as_everything_else_is() -> None:
