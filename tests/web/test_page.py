@@ -141,6 +141,10 @@ def test_a_phone_and_a_dark_room(browser: Chromium, ask: Asker) -> None:
         )
         >= 36
     )
+    phone.click("#camera-a summary")
+    aligned = "[...document.querySelectorAll('#camera-a .setting')].filter(f => f.querySelector('input[type=number]'))"
+    aligned += ".map(f => f.querySelector('button').offsetTop - f.querySelector('input[type=number]').offsetTop)"
+    assert phone.run(aligned) == [0, 0], "a field and its button stand beside each other"
     for inner, scrolled in (("#events small", "#events ol"), ("#timeline svg", "#timeline .rows")):
         phone.until(f"document.querySelector('{inner}')")
         ends = f"document.querySelector('{scrolled}').getBoundingClientRect().right"
