@@ -225,7 +225,7 @@ def axe() -> str:
     return Path(path).read_text("utf-8")
 
 
-@pytest.mark.parametrize(("width", "dark"), [(1280, False), (1280, True), (390, False)])
+@pytest.mark.parametrize(("width", "dark"), [(1280, False), (1280, True), (390, False), (390, True)])
 def test_axe_finds_no_serious_fault(browser: Chromium, ask: Asker, width: int, dark: bool) -> None:  # noqa: FBT001
     script = axe()
     tab = opened(browser, ask, width=width, dark=dark)
