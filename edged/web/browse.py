@@ -17,6 +17,7 @@ from starlette.routing import Route
 
 from edged.errors import UsageError
 from edged.mqtt.command_messages import SETTINGS
+from edged.web.condition import MINUTE_S
 from edged.web.document import Shown, login_page, page
 from edged.web.guard import COOKIE, check_origin, check_proof, read_body, refused
 from edged.web.security import SESSION_S
@@ -56,8 +57,9 @@ class Browse:
 
     async def _page(self, request: Request) -> Response:
         wanted = request.query_params.get("minutes", "")
-        minutes = int(wanted) if wanted in map(str, WINDOWS.values()) else WINDOWS["Hour"]
         report = await self._desk.report()
+        usual = WINDOWS["10 min" if report.health.uptime_s < WINDOWS["10 min"] * MINUTE_S else "Hour"]  # all there is
+        minutes = int(wanted) if wanted in map(str, WINDOWS.values()) else usual
         self._live.keep(report)
         now = datetime.now(UTC)
         since = now - timedelta(minutes=minutes)

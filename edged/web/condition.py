@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
 from edged.doctor.board import COOLER, HOT_C, SUPPLY
+from edged.updates.shelf import BY_HAND
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -93,6 +94,11 @@ def flowing(health: Health) -> str | None:
     return "; ".join(said) or None
 
 
+def fault(last_error: str | None) -> str | None:
+    """What went wrong with an update. A model that a person rolled back is nobody's fault."""
+    return None if last_error == BY_HAND else last_error
+
+
 def duration(seconds: float) -> str:
     """So long, in the two largest units."""
     minutes, hours, days = int(seconds // MINUTE_S), int(seconds // HOUR_S), int(seconds // (24 * HOUR_S))
@@ -103,14 +109,15 @@ def duration(seconds: float) -> str:
     return f"{minutes} min" if minutes else f"{int(seconds)} s"
 
 
-def _times(count: int) -> str:
+def times(count: int) -> str:
+    """So often."""
     return "once" if count == 1 else f"{count} times"
 
 
 def _inference(health: Health) -> Row:
     inference = health.inference
     device = {"edgetpu": "Edge TPU", "cpu": "CPU", None: "not running yet"}[inference.device]
-    restarts = f", restarted {_times(inference.restarts)}" if inference.restarts else ""
+    restarts = f", restarted {times(inference.restarts)}" if inference.restarts else ""
     if inference.reason is not None:
         todo = "`edged doctor` names the cause and the cure; labels come from the CPU meanwhile"
         return Row("inference", "Inference", f"{device}{restarts}: {inference.reason}", "problem", todo)
@@ -131,7 +138,7 @@ def _broker(mqtt: MqttState) -> Row:
             "labels go on here and come to nobody else: does the broker run, and let edged in? `edged doctor` asks it"
         )
         return Row("broker", "Broker", mqtt.reason or "not connected", "problem", todo)
-    extra = f", reconnected {_times(mqtt.reconnects)}" if mqtt.reconnects else ""
+    extra = f", reconnected {times(mqtt.reconnects)}" if mqtt.reconnects else ""
     dropped = f", {mqtt.dropped} messages dropped" if mqtt.dropped else ""
     return Row("broker", "Broker", f"connected, MQTT {mqtt.protocol}{extra}{dropped}")
 
@@ -146,7 +153,7 @@ def _events(health: Health) -> Row:
 
 
 def _updates(health: Health, *, registry: bool) -> Row:
-    error = health.model.last_error
+    error = fault(health.model.last_error)
     if not registry:
         return Row("registry", "Registry", "none configured")
     if error is not None:

@@ -15,6 +15,7 @@ from edged.models.store import Store
 from edged.mqtt.command_messages import settings_payload
 from edged.mqtt.incoming import Incoming
 from edged.settings import said
+from edged.updates.shelf import refusals_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,6 +32,8 @@ ASK_S: Final = 5.0
 FRESH_S: Final = 1.0
 """For so long a report of health stands: it reads other processes' memory."""
 MODELS_S: Final = 5.0
+REVOKED: Final = "it is revoked"
+"""How the reason begins why a model is refused that its registry has revoked."""
 T = TypeVar("T")
 
 
@@ -75,11 +78,12 @@ class Report:
 
 @dataclass(frozen=True, slots=True)
 class Installed:
-    """A model that can be chosen. `state`: as the store has it; None for the base model."""
+    """A model on this device. `state`: as the store has it; None for the base model. `revoked`: by its registry."""
 
     name: str
     version: str | None
     state: str | None
+    revoked: bool = False
 
 
 class Desk:
@@ -112,11 +116,10 @@ class Desk:
         return self._report
 
     async def models(self) -> tuple[Installed, ...]:
-        """What can be chosen on this device, the base model first."""
+        """What there is on this device, the base model first."""
         now = time.monotonic()
         if self._models is None or now - self._models[0] > MODELS_S:
-            entries = await asyncio.to_thread(Store(self._parts.config.state).entries)
-            stored = [Installed(each.record.name, each.record.version, each.record.state) for each in entries]
+            stored = await asyncio.to_thread(_stored, Store(self._parts.config.state))
             self._models = (now, (Installed(BASE, None, None), *stored))
         return self._models[1]
 
@@ -193,6 +196,15 @@ class Desk:
             threshold if applied.threshold is None else applied.threshold,
             bool(config.presence),
         )
+
+
+def _stored(store: Store) -> list[Installed]:
+    """Blocking."""
+    revoked = {refusal.digest for refusal in refusals_of(store).all if refusal.why.startswith(REVOKED)}
+    return [
+        Installed(each.record.name, each.record.version, each.record.state, f"sha256:{each.digest}" in revoked)
+        for each in store.entries()
+    ]
 
 
 def _settle(answer: Future[str | None], error: str | None) -> None:

@@ -99,7 +99,7 @@ def page(shown: Shown) -> str:
                     "div",
                     {"class": "column"},
                     timeline_panel(shown.spans, shown.since, shown.now, watches=watches),
-                    events_panel(shown.events, watches=watches),
+                    events_panel(shown.events, shown.now, watches=watches),
                 ),
                 tag(
                     "div",
@@ -109,6 +109,7 @@ def page(shown: Shown) -> str:
                         shown.update,
                         shown.installed,
                         shown.proof,
+                        now=shown.now,
                         inference=next(row for row in rows if row.key == "inference"),
                         registry=shown.registry,
                     ),

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 from edged.mqtt.messages import timestamp
-from edged.web.condition import camera_row, findings, rows
+from edged.updates.shelf import BY_HAND
+from edged.web.condition import camera_row, fault, findings, rows
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -18,6 +19,23 @@ if TYPE_CHECKING:
     from edged.web.condition import Row
     from edged.web.desk import Installed, Report
     from edged.web.history import Key, Span
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Of an update. `going`: what goes on, empty where nothing does; `percentage`: of its download, where known."""
+
+    going: str
+    percentage: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """A model in the list: what a form sends, what it is called, and whether it cannot be chosen."""
+
+    value: str
+    text: str
+    barred: bool = False
 
 
 def condition(report: Report, *, registry: bool) -> tuple[list[Row], list[Row], dict[str, Row]]:
@@ -72,11 +90,11 @@ def presence_fields(spans: Mapping[Key, Sequence[Span]], since: datetime, now: d
 def model_json(model: ModelStatus, update: UpdateStatus, installed: Sequence[Installed]) -> str:
     """What a page that is open is told of the model: its lines, and which buttons make sense."""
     return to_json(
-        {"lines": model_lines(model), "offer": offer_line(model, update), **progress(model, update)}
+        {"lines": model_lines(model), "offer": offer_line(model, update), **asdict(progress(model, update))}
         | {
-            "back": model.previous is not None,
-            "models": [[value, text] for value, text in choices(installed)],
-            "error": model.last_error,
+            "barred": barred(model),
+            "models": [[each.value, each.text, each.barred] for each in choices(installed)],
+            "error": fault(model.last_error),
         }
     )
 
@@ -87,9 +105,9 @@ def model_lines(model: ModelStatus) -> list[tuple[str, str]]:
     state = {
         "good": "does well",
         "probation": "on probation",
-        "downloading": "downloading another one",
-        "proving": "proving another one",
-        "rolled_back": "the one tried last was taken back",
+        "downloading": "another one is on its way",
+        "proving": "another one is on its way",
+        "rolled_back": f"the one tried last was {'taken back' if model.last_error != BY_HAND else BY_HAND}",
     }[model.state]
     lines = [
         ("Labels now", "none yet" if present is None else f"{present.name} {present.version}"),
@@ -111,21 +129,41 @@ def offer_line(model: ModelStatus, update: UpdateStatus) -> str:
     return f"{candidate.name} {candidate.version} is offered{notes}"
 
 
-def progress(model: ModelStatus, update: UpdateStatus) -> dict[str, object]:
-    """How far an update is, in percent; None where none is on its way."""
-    return {"percentage": update.percentage if update.in_progress else None, "phase": model.state}
+def progress(model: ModelStatus, update: UpdateStatus) -> Progress:
+    """What goes on, and how far it is."""
+    what = _coming(model)
+    if not what:
+        return Progress("", None)
+    done = "" if update.percentage is None or model.state == "proving" else f": {update.percentage} %"
+    return Progress(f"{model.state} {what}{done}", update.percentage)
 
 
-def choices(installed: Sequence[Installed]) -> list[tuple[str, str]]:
-    """What can be chosen: its value, and what it is called."""
-    return [(each.name if each.version is None else f"{each.name}@{each.version}", _choice(each)) for each in installed]
+def barred(model: ModelStatus) -> dict[str, str]:
+    """Of each button, why it is of no use now; empty where it is."""
+    what = _coming(model)
+    wait = f"{what} is on its way: wait for what comes of it" if what else ""
+    nothing = "There is nothing to go back to" if model.previous is None else ""
+    return {"update": wait, "use": wait, "rollback": wait or nothing}
 
 
-def _choice(model: Installed) -> str:
+def _coming(model: ModelStatus) -> str:
+    """The update that is on its way; empty where none is."""
+    if model.state not in {"downloading", "proving"}:
+        return ""
+    return "another model" if model.candidate is None else f"{model.candidate.name} {model.candidate.version}"
+
+
+def choices(installed: Sequence[Installed]) -> list[Choice]:
+    """What is on this device."""
+    return [_choice(each) for each in installed]
+
+
+def _choice(model: Installed) -> Choice:
     if model.version is None:
-        return f"{model.name} (came with edged)"
+        return Choice(model.name, f"{model.name} (came with edged)")
     states = {"probation": " (on probation)", "rolled_back": " (taken back)"}
-    return f"{model.name} {model.version}{states.get(model.state or '', '')}"
+    state = " (revoked)" if model.revoked else states.get(model.state or "", "")
+    return Choice(f"{model.name}@{model.version}", f"{model.name} {model.version}{state}", model.revoked)
 
 
 def to_json(value: object) -> str:

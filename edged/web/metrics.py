@@ -10,6 +10,7 @@ from prometheus_client.exposition import generate_latest
 from prometheus_client.registry import Collector, CollectorRegistry
 
 from edged import __version__
+from edged.web.condition import fault
 from edged.web.markup import plain
 
 if TYPE_CHECKING:
@@ -128,7 +129,10 @@ class _Once(Collector):
         offered = model.candidate is not None and model.candidate != model.present
         yield _gauge("edged_model_update_offered", "Whether another model is offered.", {}, offered)
         yield _gauge(
-            "edged_model_update_failed", "Whether the last update failed, or waits.", {}, model.last_error is not None
+            "edged_model_update_failed",
+            "Whether the last update failed, or waits.",
+            {},
+            fault(model.last_error) is not None,
         )
         if update.percentage is not None:
             yield _gauge("edged_model_download_ratio", "How far a download is.", {}, update.percentage / PERCENT)

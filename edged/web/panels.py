@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
 from edged.mqtt.event_messages import Happening
-from edged.mqtt.messages import timestamp
-from edged.web.facts import choices, model_lines, offer_line, progress
+from edged.web.condition import fault
+from edged.web.facts import barred, choices, model_lines, offer_line, progress
 from edged.web.markup import Markup, tag
+from edged.web.moments import moment
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from edged.mqtt.event_messages import Event
     from edged.mqtt.model_messages import ModelStatus, UpdateStatus
@@ -29,7 +31,7 @@ def findings_panel(unwell: Sequence[Row]) -> Markup:
             tag("strong", None, row.name),
             " ",
             tag("span", None, row.value),
-            tag("p", {"class": "todo"}, row.todo),
+            tag("p", {"class": "todo"}, *_with_commands(row.todo)),
         )
         for row in unwell
     ]
@@ -41,9 +43,15 @@ def findings_panel(unwell: Sequence[Row]) -> Markup:
     )
 
 
-def events_panel(events: Sequence[Event], *, watches: bool) -> Markup:
+def _with_commands(text: str) -> Iterator[object]:
+    """A text in which backticks are around what is typed."""
+    for at, part in enumerate(text.split("`")):
+        yield tag("code", None, part) if at % 2 else part
+
+
+def events_panel(events: Sequence[Event], now: datetime, *, watches: bool) -> Markup:
     """What happened, the newest first."""
-    items = [_event(event) for event in events[:MOST_EVENTS]]
+    items = [_event(event, now) for event in events[:MOST_EVENTS]]
     empty = "Nothing has appeared since edged was started." if watches else "Events come from labels that are watched."
     return tag(
         "section",
@@ -54,12 +62,12 @@ def events_panel(events: Sequence[Event], *, watches: bool) -> Markup:
     )
 
 
-def _event(event: Event) -> Markup:
+def _event(event: Event, now: datetime) -> Markup:
     came = event.event_type is Happening.APPEARED
     return tag(
         "li",
         {"class": "came" if came else "went"},
-        tag("time", {"datetime": timestamp(event.time)}, f"{event.time.astimezone():%H:%M:%S}"),
+        moment(event.time, now),
         tag("span", {"class": "text"}, tag("b", None, event.label), " ", "appeared" if came else "disappeared"),
         tag("small", None, event.camera),
     )
@@ -71,29 +79,36 @@ def model_panel(  # noqa: PLR0913  all that there is to say of it
     installed: Sequence[Installed],
     proof: str,
     *,
+    now: datetime,
     inference: Row,
     registry: bool,
 ) -> Markup:
     """What labels, what is offered, and the buttons. `inference`: where it runs."""
-    lines = [_line(name, value) for name, value in model_lines(model)]
+    since = {} if model.since is None else {"Since": moment(datetime.fromisoformat(model.since), now)}
+    lines = [_line(name, since.get(name, value)) for name, value in model_lines(model)]
     lines.insert(1, _line("Runs on", inference.value, key=inference.key, level=inference.level))
-    offer, far = offer_line(model, update), progress(model, update)["percentage"]
-    at = None if not isinstance(far, int) else far
-    options = [tag("option", {"value": value}, text) for value, text in choices(installed)]
+    offer, far, wrong = offer_line(model, update), progress(model, update), fault(model.last_error)
+    options = [tag("option", {"value": one.value, "disabled": one.barred}, one.text) for one in choices(installed)]
+    why = barred(model)
     buttons = [
-        _button(proof, "update", "Look for an update" if not offer else "Update now", primary=bool(offer))
+        _button(proof, "update", "Look for an update" if not offer else "Update now", why, primary=bool(offer))
         if registry
         else None,
-        _button(proof, "rollback", "Roll back", disabled=model.previous is None),
+        _button(proof, "rollback", "Roll back", why),
     ]
     return tag(
         "section",
         {"id": "model", "class": "panel", "aria-labelledby": "model-title"},
         tag("h2", {"id": "model-title"}, "Model"),
         tag("dl", None, *lines),
-        tag("p", {"class": "error", "hidden": model.last_error is None}, model.last_error or ""),
+        tag("p", {"class": "error", "hidden": wrong is None}, wrong or ""),
         tag("p", {"class": "offer", "hidden": not offer}, offer),
-        tag("progress", {"max": 100, "value": at, "hidden": at is None, "aria-label": "Update"}),
+        tag(
+            "div",
+            {"class": "going", "hidden": not far.going},
+            tag("progress", {"max": 100, "value": far.percentage, "aria-labelledby": "going"}),
+            tag("p", {"id": "going"}, far.going),
+        ),
         tag("div", {"class": "buttons"}, *buttons),
         tag(
             "form",
@@ -101,7 +116,7 @@ def model_panel(  # noqa: PLR0913  all that there is to say of it
             *_hidden(proof, "use"),
             tag("label", {"for": "use"}, "Another model on this device"),
             tag("select", {"id": "use", "name": "model"}, *options),
-            tag("button", None, "Use"),
+            tag("button", _use_of(why["use"]), "Use"),
         ),
     )
 
@@ -131,13 +146,19 @@ def _line(name: str, value: str, *, key: str | None = None, level: str = "ok") -
     return tag("div", {"data-key": key or name, "class": classes}, tag("dt", None, name), tag("dd", None, value))
 
 
-def _button(proof: str, action: str, text: str, *, primary: bool = False, disabled: bool = False) -> Markup:
+def _button(proof: str, action: str, text: str, why: Mapping[str, str], *, primary: bool = False) -> Markup:
+    """`why`: of each action, why it is of no use now."""
     return tag(
         "form",
         {"method": "post", "action": "do", "data-action": action},
         *_hidden(proof, action),
-        tag("button", {"class": "primary" if primary else None, "disabled": disabled}, text),
+        tag("button", {"class": "primary" if primary else None, **_use_of(why[action])}, text),
     )
+
+
+def _use_of(why: str) -> dict[str, str | bool | None]:
+    """A button's attributes, where it is of no use for this reason."""
+    return {"disabled": bool(why), "title": why or None}
 
 
 def _hidden(proof: str, action: str) -> list[Markup]:

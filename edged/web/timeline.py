@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
-from edged.web.condition import duration
+from edged.web.condition import duration, times
 from edged.web.markup import Markup, tag
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ def _row(key: Key, spans: Sequence[Span], since: datetime, now: datetime) -> Mar
         width = max((end - start).total_seconds() / whole * UNITS, 2)
         bars.append(tag("rect", {"x": f"{left:.1f}", "y": 0, "width": f"{width:.1f}", "height": 10}))
     present = spans[-1].end is None
-    said = f"{'present now, ' if present else ''}{len(spans)} times, {duration(total.total_seconds())} in all"
+    said = f"{'present now, ' if present else ''}{times(len(spans))}, {duration(total.total_seconds())} in all"
     return tag(
         "tr",
         {"class": "present" if present else None},

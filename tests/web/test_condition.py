@@ -18,6 +18,7 @@ from edged.mqtt.messages import (
     MqttHealth,
     SystemHealth,
 )
+from edged.updates.shelf import BY_HAND
 from edged.web.condition import duration, findings, flowing, rows
 
 WELL = Health(
@@ -67,6 +68,13 @@ def test_each_trouble_is_said_with_what_to_do(health: Health, said: str) -> None
     (found,) = findings(health, rows(health, CONNECTED, registry=True))
     assert said in f"{found.key}: {found.value}"
     assert found.todo
+
+
+def test_a_model_that_somebody_rolled_back_is_nobodys_fault() -> None:
+    health = replace(WELL, model=ModelHealth("a", "1", "rolled_back", BY_HAND))
+    assert unwell(health) == []
+    said = {row.key: row.value for row in rows(health, CONNECTED, registry=True)}
+    assert said["registry"] == "asked regularly"
 
 
 def test_a_broker_that_is_away_is_said_first_things_first() -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
+import threading
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,6 +18,7 @@ from support.fleet_registry import Operator
 from support.models import write_package
 from support.mosquitto import until
 from support.page import page_of
+from support.static_server import StaticServer
 from support.updating_device import make_updating_device
 
 if TYPE_CHECKING:
@@ -24,6 +27,7 @@ if TYPE_CHECKING:
     from support.chromium import Chromium, Tab
     from support.mosquitto import Mosquitto
     from support.page import Asker
+    from support.static_server import Request
 
 LIVE = "document.querySelector('.view > img').naturalWidth > 0 && document.querySelector('#link').innerText === 'Live'"
 HOSTILE = ("<img src=x onerror=document.title=1>", "\"'><script>document.title=1</script>", "\u202egnp.tac & <b>blue")
@@ -80,6 +84,54 @@ def test_settings_are_set_by_hand_and_given_back_to_the_file(browser: Chromium, 
     assert tab.errors == []
 
 
+def test_what_came_of_a_command_is_said_for_six_seconds_and_moves_nothing(browser: Chromium, ask: Asker) -> None:
+    tab = opened(browser, ask)
+    tab.click("#camera-a summary")
+    place = "document.querySelector('#findings').offsetTop"
+    before = tab.run(place)
+    tab.click("#camera-a [data-setting=threshold] button")
+    tab.until("document.querySelector('#said').innerText === 'Done.'")
+    assert tab.run(place) == before
+    begun = time.monotonic()
+    tab.until("document.querySelector('#said').offsetHeight === 0", 20)
+    assert time.monotonic() - begun > 4
+    assert ask.post("/api/cameras/a/threshold", {"value": None}).status == 200
+    tab.run("document.querySelector('#camera-a [data-setting=fps] button').form.noValidate = true")
+    tab.fill("#fps-a", "0")
+    tab.click("#camera-a [data-setting=fps] button")
+    tab.until("document.querySelector('#said').innerText.startsWith('Not done: ')")
+    time.sleep(7)
+    assert tab.text("#said").startswith("Not done: "), "what went wrong stays until it has been seen"
+
+
+def test_what_came_of_a_form_is_said_for_six_seconds_too(browser: Chromium, ask: Asker) -> None:
+    form = {"proof": ask.proof(), "what": "set", "camera": "a", "setting": "fps", "value": "null"}
+    where = ask.form("/do", form).headers["location"].removeprefix("./").removeprefix(".")
+    tab = browser.tab(lambda tab: tab.look(1280, 900))
+    tab.open(ask.url + where)
+    assert tab.text("#said") == "Done."
+    tab.until("document.querySelector('#said').offsetHeight === 0", 20)
+
+
+def test_a_card_keeps_room_for_its_longest_list_of_labels_for_some_seconds_and_no_longer(
+    browser: Chromium, ask: Asker
+) -> None:
+    tab = opened(browser, ask)
+    rows = "document.querySelector('#camera-a tbody').rows"
+    height = "document.querySelector('#camera-a tbody').offsetHeight"
+    try:
+        assert ask.post("/api/cameras/a/threshold", {"value": 0}).status == 200
+        tab.until(f"{rows}.length === 8")
+        tall = tab.run(height)
+        assert abs(tall - 8 * tab.run(f"{rows}[0].offsetHeight")) <= 4, "room for these rows and no more"
+        assert ask.post("/api/cameras/a/threshold", {"value": 1}).status == 200
+        tab.until(f"{rows}.length === 1")
+        assert tab.run(height) == tall, "what is below does not jump"
+        tab.until(f"{height} < {tall} / 2", 15)
+    finally:
+        assert ask.post("/api/cameras/a/threshold", {"value": None}).status == 200
+
+
 def test_a_phone_and_a_dark_room(browser: Chromium, ask: Asker) -> None:
     phone = opened(browser, ask, width=390)
     assert phone.run("document.documentElement.scrollWidth") <= 390
@@ -89,10 +141,43 @@ def test_a_phone_and_a_dark_room(browser: Chromium, ask: Asker) -> None:
         )
         >= 36
     )
+    phone.click("#camera-a summary")
+    aligned = "[...document.querySelectorAll('#camera-a .setting')].filter(f => f.querySelector('input[type=number]'))"
+    aligned += ".map(f => f.querySelector('button').offsetTop - f.querySelector('input[type=number]').offsetTop)"
+    assert phone.run(aligned) == [0, 0], "a field and its button stand beside each other"
+    for inner, scrolled in (("#events small", "#events ol"), ("#timeline svg", "#timeline .rows")):
+        phone.until(f"document.querySelector('{inner}')")
+        ends = f"document.querySelector('{scrolled}').getBoundingClientRect().right"
+        ends = f"{ends} - document.querySelector('{inner}').getBoundingClientRect().right"
+        assert phone.run(ends) >= 8, f"a scrollbar has room beside {inner}"
     dark = opened(browser, ask, dark=True)
     light = opened(browser, ask)
     paper = "getComputedStyle(document.body).backgroundColor"
     assert dark.run(paper) != light.run(paper)
+
+
+@pytest.mark.parametrize(
+    ("locale", "day"), [("en-US", r"[A-Z]\w\w \d+(, \d{4})?, "), ("en-GB", r"\d+ [A-Z]\w\w\w?( \d{4})?, ")]
+)
+def test_moments_have_one_form_with_the_date_where_it_is_not_todays(
+    browser: Chromium, ask: Asker, locale: str, day: str
+) -> None:
+    until(lambda: len(ask("/api/events").json["events"]) > 0, 10)
+    moments = "[...document.querySelectorAll('#model time, #events time')].map(e => e.innerText)"
+    tab = browser.tab(lambda tab: tab.call("Emulation.setLocaleOverride", locale=locale))
+    tab.open(ask.url)
+    tab.until(LIVE)
+    said = tab.run(moments)
+    assert len(said) > 1
+    assert all(re.fullmatch(r"\d\d:\d\d:\d\d", each) for each in said), said
+    shift = (
+        "Date = class extends Date { constructor(...a) { a.length ? super(...a) : super(Date.now() + 40 * 864e5) } }"
+    )
+    tab.call("Page.addScriptToEvaluateOnNewDocument", source=shift)
+    tab.open(ask.url)
+    tab.until(LIVE)
+    said = tab.run(moments)
+    assert all(re.fullmatch(day + r"\d\d:\d\d:\d\d", each) for each in said), said
 
 
 def test_it_is_read_without_javascript(browser: Chromium, ask: Asker) -> None:
@@ -140,7 +225,7 @@ def axe() -> str:
     return Path(path).read_text("utf-8")
 
 
-@pytest.mark.parametrize(("width", "dark"), [(1280, False), (1280, True), (390, False)])
+@pytest.mark.parametrize(("width", "dark"), [(1280, False), (1280, True), (390, False), (390, True)])
 def test_axe_finds_no_serious_fault(browser: Chromium, ask: Asker, width: int, dark: bool) -> None:  # noqa: FBT001
     script = axe()
     tab = opened(browser, ask, width=width, dark=dark)
@@ -195,11 +280,9 @@ def test_a_model_is_updated_and_rolled_back_by_click(
     operator = Operator.begin(tmp_path)
     operator.publish("1.0.0")
     where = f"url: '{operator.address}', root: {operator.folder}/root.json, interval: 1h, automatic: false"
-    daemon = make_updating_device(tmp_path, broker, photos, where, probation="results: 5, for: 500ms")
-    config = daemon.config.read_text("utf-8").replace("web: {listen: null}", "web: {listen: '127.0.0.1:0'}")
-    daemon.config.write_text(config, "utf-8")
-    with daemon:
-        tab = opened(browser, page_of(daemon))
+    with updating(tmp_path, broker, photos, where) as daemon:
+        ask = page_of(daemon)
+        tab = opened(browser, ask)
         model = "document.querySelector('#model').innerText"
         tab.until(f"{model}.includes('tiny 1.0.0 is offered: notes of 1.0.0')", 30)
         tab.click("#model [data-action=update] button")
@@ -208,6 +291,71 @@ def test_a_model_is_updated_and_rolled_back_by_click(
         tab.click("#model [data-action=update] button")
         tab.until(f"/Labels now\\s+tiny 1.1.0/.test({model}) && {model}.includes('does well')", 60)
         tab.click("#model [data-action=rollback] button")
-        tab.until(f"/Labels now\\s+tiny 1.0.0/.test({model}) && {model}.includes('was taken back')", 60)
-        assert "rolled back by hand" in tab.text("#model")
+        tab.until(f"/Labels now\\s+tiny 1.0.0/.test({model}) && {model}.includes('was rolled back by hand')", 60)
+        assert tab.run("document.querySelector('#model .error').hidden"), "nothing is wrong: somebody wanted it"
+        assert "edged_model_update_failed 0.0" in ask("/metrics").text
+        time.sleep(2.5)  # how the device is, is told every two seconds
+        assert "Registry" not in tab.text("#findings")
         assert daemon.stop() == 0
+
+
+def test_a_download_shows_how_far_it_is_and_keeps_the_buttons_from_being_pressed(
+    browser: Chromium, tmp_path: Path, broker: Mosquitto, photos: Path
+) -> None:
+    operator = Operator.begin(tmp_path)
+    operator.publish("1.0.0", ballast=os.urandom(1_000_000))
+    go_on = threading.Event()
+
+    def half_at_first(request: Request, data: bytes) -> None:
+        request.send_response(200)
+        request.send_header("Content-Length", str(len(data)))
+        request.end_headers()
+        request.wfile.write(data[: len(data) // 2])
+        go_on.wait(20)
+        request.wfile.write(data[len(data) // 2 :])
+
+    with StaticServer(operator.folder) as server:
+        server.faults["ballast"] = half_at_first
+        where = f"url: '{server.url}', root: {operator.folder}/root.json, interval: 1h"
+        with updating(tmp_path, broker, photos, where) as daemon:
+            ask = page_of(daemon)
+            tab = opened(browser, ask)
+            going = "document.querySelector('#going').innerText"
+            tab.until(f"/^downloading tiny 1.0.0: [45][0-9] %$/.test({going})", 30)
+            assert tab.run("document.querySelector('progress').value") in range(40, 60)
+            disabled = "[...document.querySelectorAll('#model button')].map(b => b.disabled && b.title)"
+            assert set(tab.run(disabled)) == {"tiny 1.0.0 is on its way: wait for what comes of it"}
+            assert ask("/").text.count('disabled title="tiny 1.0.0 is on its way') == 3, "without a script too"
+            go_on.set()
+            tab.until("document.querySelector('.going').hidden", 60)
+            tab.until("[...document.querySelectorAll('#model button')].every(b => !b.disabled && !b.title)", 60)
+            assert tab.errors == []
+
+
+def test_a_model_that_its_registry_revokes_is_not_offered_again(
+    browser: Chromium, tmp_path: Path, broker: Mosquitto, photos: Path
+) -> None:
+    operator = Operator.begin(tmp_path)
+    operator.publish("1.0.0")
+    where = f"url: '{operator.address}', root: {operator.folder}/root.json, interval: 1h"
+    with updating(tmp_path, broker, photos, where) as daemon:
+        ask = page_of(daemon)
+        tab = opened(browser, ask)
+        option = "document.querySelector('option[value=\"tiny@1.0.0\"]')"
+        tab.until(
+            f"/Labels now\\s+tiny 1.0.0.*does well/s.test(document.querySelector('#model').innerText) && {option}", 60
+        )
+        operator.revoke("1.0.0", "takes cats for birds")
+        tab.click("#model [data-action=update] button")
+        tab.until(f"{option}.disabled", 60)
+        assert tab.run(f"{option}.textContent") == "tiny 1.0.0 (revoked)"
+        assert "is revoked: takes cats for birds" in tab.text("#model .error")
+        assert '<option value="tiny@1.0.0" disabled>tiny 1.0.0 (revoked)</option>' in ask("/").text
+
+
+def updating(folder: Path, broker: Mosquitto, photos: Path, registry: str) -> Daemon:
+    """A daemon with a page and a registry, not started."""
+    daemon = make_updating_device(folder, broker, photos, registry, probation="results: 5, for: 500ms")
+    config = daemon.config.read_text("utf-8").replace("web: {listen: null}", "web: {listen: '127.0.0.1:0'}")
+    daemon.config.write_text(config, "utf-8")
+    return daemon

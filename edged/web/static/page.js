@@ -2,7 +2,7 @@
 
 const main = document.getElementById("main");
 const proof = main.dataset.proof;
-const MOST_LABELS = 8, MOST_EVENTS = 30, AWAY_MS = 20000, UNITS = 1000;
+const MOST_LABELS = 8, MOST_EVENTS = 30, AWAY_MS = 20000, ROOM_MS = 5000, SAID_MS = 6000, UNITS = 1000;
 const SVG = "http://www.w3.org/2000/svg";
 
 function make(name, text, attributes = {}) {
@@ -27,11 +27,24 @@ function showOrHide(list, empty, some) {
   empty.hidden = some;
 }
 
-const clock = (iso, seconds = true) => {
-  const options = { hour: "2-digit", minute: "2-digit", hour12: false };
-  if (seconds) options.second = "2-digit";
-  return new Date(iso).toLocaleTimeString([], options);
-};
+// Every moment on the page has one of these forms: the reader's own words, 24 hours a day.
+const MINUTE = { hour: "2-digit", minute: "2-digit", hourCycle: "h23" };
+const SECOND = { ...MINUTE, second: "2-digit" };
+const DAY = { ...SECOND, day: "numeric", month: "short" };
+const [byMinute, bySecond, byDay, byYear] = [MINUTE, SECOND, DAY, { ...DAY, year: "numeric" }].map(
+  (options) => new Intl.DateTimeFormat([], options));
+
+function inWords(iso) {
+  const time = new Date(iso), now = new Date();
+  if (time.toDateString() === now.toDateString()) return bySecond.format(time);
+  return (time.getFullYear() === now.getFullYear() ? byDay : byYear).format(time);
+}
+
+const moment = (iso) => make("time", inWords(iso), { datetime: iso });
+
+function sayMoments() {
+  for (const time of document.querySelectorAll("time")) setText(time, inWords(time.dateTime));
+}
 
 // ---- cameras
 
@@ -44,7 +57,7 @@ for (const card of document.querySelectorAll("[data-camera]")) {
     overlay: card.querySelector(".overlay"),
     body: card.querySelector(".labels tbody"),
     state: card.querySelector(".state"),
-    height: 0, // of its labels: it only grows, so that what is below stays where a thumb aims
+    counts: [], // of labels, each with its time
   });
 }
 
@@ -63,6 +76,7 @@ function showLabels(result) {
   if (!known) return;
   const labels = result.labels.slice(0, MOST_LABELS);
   const body = known.body;
+  keepRoom(known, labels.length);
   if (labels.length === 0) {
     if (!body.querySelector(".none")) {
       const none = make("tr", undefined, { class: "none" });
@@ -80,10 +94,17 @@ function showLabels(result) {
     bar.firstElementChild.firstElementChild.setAttribute("width", Math.min(1, label.confidence).toFixed(3));
     setText(figure, `${Math.round(label.confidence * 100)} %`);
   });
-  if (body.offsetHeight > known.height) {
-    known.height = body.offsetHeight;
-    body.style.minHeight = `${known.height}px`;
-  }
+}
+
+// For the longest list of the last seconds: what is below stays where a thumb aims, and no gap stays for ever.
+function keepRoom(known, count) {
+  const now = performance.now();
+  known.counts = known.counts.filter(([then]) => now - then < ROOM_MS);
+  known.counts.push([now, count]);
+  const most = Math.max(...known.counts.map(([, each]) => each));
+  known.body.style.setProperty("--rows", most);
+  clearTimeout(known.shrinking);
+  if (most > count) known.shrinking = setTimeout(keepRoom, ROOM_MS, known, count); // though nothing else may come
 }
 
 function showPicture(text) {
@@ -162,7 +183,9 @@ function showCondition(told) {
     const list = findings.querySelector("ul");
     list.replaceChildren(...told.findings.map((row) => {
       const item = make("li", undefined, { class: row.level });
-      item.append(make("strong", row.name), " ", make("span", row.value), make("p", row.todo, { class: "todo" }));
+      const todo = make("p", undefined, { class: "todo" });
+      todo.append(...row.todo.split("`").map((part, at) => (at % 2 ? make("code", part) : part)));
+      item.append(make("strong", row.name), " ", make("span", row.value), todo);
       return item;
     }));
     showOrHide(list, findings.querySelector(".well"), told.findings.length > 0);
@@ -176,7 +199,9 @@ const model = document.getElementById("model");
 function showModel(told) {
   for (const [name, value] of told.lines) {
     const line = model.querySelector(`[data-key="${CSS.escape(name)}"] dd`);
-    if (line) setText(line, name === "Since" && value.endsWith("Z") ? new Date(value).toLocaleString() : value);
+    if (line && name === "Since" && value.endsWith("Z")) {
+      if (line.querySelector("time")?.dateTime !== value) line.replaceChildren(moment(value));
+    } else if (line) setText(line, value);
     else if (value) {
       const fresh = make("div", undefined, { "data-key": name });
       fresh.append(make("dt", name), make("dd", value));
@@ -188,8 +213,9 @@ function showModel(told) {
   error.hidden = !told.error;
   setText(offer, told.offer);
   offer.hidden = !told.offer;
-  const bar = model.querySelector("progress");
-  bar.hidden = told.percentage === null && told.phase !== "proving";
+  const going = model.querySelector(".going"), bar = going.querySelector("progress");
+  going.hidden = !told.going;
+  setText(going.querySelector("p"), told.going);
   if (told.percentage === null) bar.removeAttribute("value");
   else bar.value = told.percentage;
   const update = model.querySelector("[data-action=update] button");
@@ -197,14 +223,23 @@ function showModel(told) {
     setText(update, told.offer ? "Update now" : "Look for an update");
     update.className = told.offer ? "primary" : "";
   }
-  model.querySelector("[data-action=rollback] button").disabled = !told.back;
+  for (const [action, why] of Object.entries(told.barred)) {
+    const button = model.querySelector(`[data-action=${action}] button`);
+    if (!button) continue;
+    button.disabled = why !== "";
+    button.title = why;
+  }
   const select = model.querySelector("select");
   const options = JSON.stringify(told.models);
   if (select.dataset.told !== options) {
     const chosen = select.value;
     select.dataset.told = options;
-    select.replaceChildren(...told.models.map(([value, text]) => make("option", text, { value })));
-    if (told.models.some(([value]) => value === chosen)) select.value = chosen;
+    select.replaceChildren(...told.models.map(([value, text, barred]) => {
+      const option = make("option", text, { value });
+      option.disabled = barred;
+      return option;
+    }));
+    if (told.models.some(([value, , barred]) => value === chosen && !barred)) select.value = chosen;
   }
 }
 
@@ -217,14 +252,12 @@ function showEvent(event) {
   const item = make("li", undefined, { class: came ? "came fresh" : "went fresh" });
   const text = make("span", undefined, { class: "text" });
   text.append(make("b", event.label), came ? " appeared" : " disappeared");
-  item.append(make("time", clock(event.time), { datetime: event.time }), text, make("small", event.camera));
+  item.append(moment(event.time), text, make("small", event.camera));
   events.prepend(item);
   while (events.childElementCount > MOST_EVENTS) events.lastElementChild.remove();
   showOrHide(events, document.querySelector("#events .empty"), true);
   drawTimelineSoon();
 }
-
-for (const time of document.querySelectorAll("#events time")) setText(time, clock(time.dateTime));
 
 // ---- presence
 
@@ -236,7 +269,7 @@ function drawTimelineSoon() {
   if (!drawing) drawing = setTimeout(drawTimeline, 1000);
 }
 
-function inWords(seconds) {
+function lasting(seconds) {
   const whole = Math.floor(seconds / 60);
   if (whole >= 60) return `${Math.floor(whole / 60)} h ${whole % 60} min`;
   return whole ? `${whole} min` : `${Math.floor(seconds)} s`;
@@ -260,7 +293,8 @@ async function drawTimeline() {
       const width = Math.max((end - start) / whole * UNITS, 2);
       return drawn("rect", { x: ((start - since) / whole * UNITS).toFixed(1), y: 0, width: width.toFixed(1), height: 10 });
     });
-    const said = `${label.present ? "present now, " : ""}${label.spans.length} times, ${inWords(total / 1000)} in all`;
+    const often = label.spans.length === 1 ? "once" : `${label.spans.length} times`;
+    const said = `${label.present ? "present now, " : ""}${often}, ${lasting(total / 1000)} in all`;
     const row = make("tr", undefined, label.present ? { class: "present" } : {});
     const name = make("th", label.label, { scope: "row" });
     name.append(" ", make("small", label.camera));
@@ -278,7 +312,7 @@ async function drawTimeline() {
   showOrHide(table, timeline.querySelector(".empty"), rows.length > 0);
   ticks.hidden = rows.length === 0;
   [...ticks.children].forEach((tick, at) => {
-    setText(tick, at === 4 ? "now" : clock(since + whole * at / 4, false));
+    setText(tick, at === 4 ? "now" : byMinute.format(since + whole * at / 4));
   });
 }
 
@@ -303,8 +337,10 @@ function say(text, wrong) {
   clearTimeout(hush);
   setText(said, text);
   said.classList.toggle("wrong", Boolean(wrong));
-  if (!wrong) hush = setTimeout(() => setText(said, ""), 6000);
+  if (!wrong) hush = setTimeout(() => setText(said, ""), SAID_MS);
 }
+
+if (said.textContent) say(said.textContent, said.textContent.startsWith("Not done")); // of a form, sent before this ran
 
 function command(form, button) {
   const fields = new FormData(form, button);
@@ -385,5 +421,10 @@ document.addEventListener("visibilitychange", () => {
   if (document.hidden) leaving = setTimeout(disconnect, AWAY_MS);
   else connect();
 });
-setInterval(() => { if (!document.hidden && source) drawTimelineSoon(); }, 30000);
+sayMoments();
+setInterval(() => {
+  if (document.hidden || !source) return;
+  sayMoments(); // midnight may have passed
+  drawTimelineSoon();
+}, 30000);
 connect();
