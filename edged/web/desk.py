@@ -15,7 +15,7 @@ from edged.models.store import Store
 from edged.mqtt.command_messages import settings_payload
 from edged.mqtt.incoming import Incoming
 from edged.settings import said
-from edged.updates.shelf import refusals_of
+from edged.updates.shelf import REVOKED, refusals_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,7 +32,6 @@ ASK_S: Final = 5.0
 FRESH_S: Final = 1.0
 """For so long a report of health stands: it reads other processes' memory."""
 MODELS_S: Final = 5.0
-REVOKED: Final = "it is revoked"
 """How the reason begins why a model is refused that its registry has revoked."""
 T = TypeVar("T")
 

@@ -53,7 +53,7 @@ def test_labels_and_pictures_are_live_from_one_connection_and_nothing_is_complai
     begun = time.monotonic()
     tab.open(ask.url)
     tab.until("document.querySelector('#camera-a th[scope=row]')")
-    assert time.monotonic() - begun < 10  # the goal is 1 s, measured by scripts/page_first.py; here others use the processor
+    assert time.monotonic() - begun < 10  # the goal is 1 s (scripts/page_first.py); others work here
     tab.until(LIVE)
     body = "document.querySelector('#camera-a tbody').innerText"
     first = tab.run(body)
