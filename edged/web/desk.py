@@ -32,7 +32,6 @@ ASK_S: Final = 5.0
 FRESH_S: Final = 1.0
 """For so long a report of health stands: it reads other processes' memory."""
 MODELS_S: Final = 5.0
-"""How the reason begins why a model is refused that its registry has revoked."""
 T = TypeVar("T")
 
 
