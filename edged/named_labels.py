@@ -10,6 +10,7 @@ from edged.errors import ModelError
 from edged.labeling.vocabulary import vocabularies
 from edged.models.choose import choose
 from edged.models.package import BASE, find_model, open_package
+from edged.models.places import may_look
 from edged.models.store import Store
 from edged.updates.shelf import refusals_of
 from edged.watched import EVERYTHING
@@ -54,6 +55,8 @@ def unknown_labels(config: Config) -> Iterator[str]:
 
 def _package(config: Config) -> Package | None:
     store, name = Store(config.state), config.model.name
+    if not may_look(config.state):  # it may have a choice of which nothing is known here
+        return None
     chosen = choose(store, name, refusals_of(store).digests) if config.model.path is None else None
     if chosen is None and (config.model.path is not None or name != BASE):
         return None

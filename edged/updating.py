@@ -18,7 +18,7 @@ from edged.mqtt.model_messages import (
     update_payload,
 )
 from edged.updates.changeover import Changeover
-from edged.updates.conditions import Rules
+from edged.updates.conditions import ANYWAY, Rules
 from edged.updates.parts import launch_of, prove_against, registry_of, shelf_of, why_wait_now
 from edged.updates.probation import Terms
 from edged.updates.rounds import RoundOptions, Rounds, Work
@@ -80,11 +80,12 @@ def _rounds(config: Config, registry: RegistryConfig, store: Store) -> Rounds:
     options = RoundOptions(
         config.device, config.model.name, redact(registry.url), registry.interval, automatic=registry.automatic
     )
+    rules = Rules(registry.window, registry.metered)
     return Rounds(
         options,
         registry_of(config, registry, store),
         partial(prove_against, launch=launch_of(config), slowdown=registry.slowdown),
-        partial(why_wait_now, config.state, Rules(registry.window, registry.metered)),
+        lambda size, told: why_wait_now(config.state, ANYWAY if told else rules, size),
     )
 
 

@@ -6,6 +6,7 @@ import json
 import shutil
 import sys
 import time
+from datetime import datetime, timedelta
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
@@ -205,6 +206,7 @@ def test_rollback_use_and_update_by_hand(device: Daemon, operator: Operator, sub
         wait_for_model(subscriber, is_good("1.1.0"))
         assert json.loads(subscriber.on("edged/test/update")[-1])["installed_version"] == "1.1.0"
         assert command(subscriber, action="update")["ok"], "there is nothing newer"
+        assert model(subscriber)["previous"]["version"] == "1.0.0"
         assert command(subscriber, action="use", name=NAME, version="1.0.0")["ok"]
         wait_for_model(subscriber, is_good("1.0.0"))
         assert command(subscriber, action="use", name=NAME, version="1.1.0")["ok"]
@@ -309,6 +311,45 @@ def test_a_configured_model_that_is_not_here_is_said_for_as_long_as_another_labe
         assert wait_for_model(subscriber, is_good("1.0.0"))["last_error"] is None
 
 
+def test_a_model_on_probation_may_be_asked_for_again_and_again(
+    device: Daemon, operator: Operator, subscriber: Subscriber
+) -> None:
+    text = device.config.read_text("utf-8").replace("results: 20, for: 1s", "results: 100, for: 10s")
+    device.config.write_text(text, "utf-8")
+    operator.publish("1.0.0")
+    with device:
+        wait_for_model(subscriber, lambda said: said["state"] == "probation")
+        for _ in range(5):
+            assert command(subscriber, action="use", name=NAME)["ok"]
+        since = model(subscriber)["since"]
+        assert wait_for_model(subscriber, is_good("1.0.0"))["since"] == since
+
+
+def test_who_asks_does_not_wait_for_the_window(device: Daemon, operator: Operator, subscriber: Subscriber) -> None:
+    start, end = (datetime.now().astimezone() + timedelta(hours=hours) for hours in (2, 3))
+    window = f"interval: 1h, window: '{start:%H:%M}-{end:%H:%M}'"
+    device.config.write_text(device.config.read_text("utf-8").replace("interval: 1s", window), "utf-8")
+    operator.publish("1.0.0")
+    with device:
+        wait_for_model(subscriber, lambda said: "it waits for the window" in str(said["last_error"]))
+        assert command(subscriber, action="update")["ok"]
+        wait_for_model(subscriber, is_good("1.0.0"))
+
+
+def test_nothing_that_is_revoked_is_a_way_back(
+    device: Daemon, operator: Operator, subscriber: Subscriber, tmp_path: Path
+) -> None:
+    with device:
+        for version in ("1.0.0", "1.1.0", "1.2.0"):
+            operator.publish(version)
+            wait_for_model(subscriber, is_good(version))
+        operator.revoke("1.1.0", "takes cats for birds")
+        refused = Refusals(Store(tmp_path / "state").folder / "refused.json")
+        until(lambda: [refusal.version for refusal in refused.all] == ["1.1.0"], SECONDS)
+        assert command(subscriber, action="rollback")["ok"]
+        assert wait_for_model(subscriber, is_back)["version"] == "1.0.0"
+
+
 def test_each_topic_of_the_model_is_told_when_it_says_something_else(
     device: Daemon, operator: Operator, subscriber: Subscriber
 ) -> None:
@@ -318,7 +359,7 @@ def test_each_topic_of_the_model_is_told_when_it_says_something_else(
     for topic in ("model", "update"):
         said = subscriber.on(f"edged/test/{topic}")
         assert all(before != after for before, after in pairwise(said)), topic
-        assert b"version" in said[0], "not before it is known which model labels"
+        assert b'"base"' in said[0], "not before it is known which model labels"
 
 
 def test_without_its_state_folder_it_labels(

@@ -44,13 +44,14 @@ def run(args: argparse.Namespace) -> int:
     from edged.config.advice import advice  # noqa: PLC0415  as above
     from edged.config.load import line_of  # noqa: PLC0415  as above
     from edged.models.choose import missing_model  # noqa: PLC0415  as above
+    from edged.models.places import may_look  # noqa: PLC0415  as above
     from edged.named_labels import unknown_labels  # noqa: PLC0415  as above
 
     path = find_config(args.config)
     try:
         config = load_config(path)
         missing = missing_model(config)
-        if missing is not None and _may_look(config.state):
+        if missing is not None and may_look(config.state):
             finding = Finding(str(path), line_of(path, "model", "name"), "model.name", missing)
             raise ConfigError(str(finding), (finding,))
     except ConfigError as error:
@@ -64,17 +65,6 @@ def run(args: argparse.Namespace) -> int:
     if missing is not None:
         print(f"warning: model.name: this user may not look into {config.state}, whether the model is there")
     return 0
-
-
-def _may_look(state: Path) -> bool:
-    """Whether this user sees which models there are."""
-    try:
-        next((state / "models").iterdir(), None)
-    except PermissionError:
-        return False
-    except OSError:
-        pass
-    return True
 
 
 def _summary(config: Config) -> list[str]:

@@ -170,10 +170,16 @@ def source_kind(address: str) -> SourceKind:
 
 
 def _check_port(address: str) -> None:
-    host = address.partition("://")[2].rpartition("@")[2]  # people leave `/` and `@` unescaped in passwords
-    match = re.match(r"(?:\[[^\]]*\]|[^:/?#\[]*):([^/?#]+)", host)
-    if match is not None and not (re.fullmatch("[0-9]{1,5}", match[1]) and 0 < int(match[1]) <= HIGHEST_PORT):
+    rest = address.partition("://")[2]
+    # The host is what follows the `@` before the path; or the last one, as people leave `/` and `@` in passwords.
+    readings = re.split("[/?#]", rest, maxsplit=1)[0].rpartition("@")[2], rest.rpartition("@")[2]
+    if all(map(_has_wrong_port, readings)):
         raise problem("the port after the host is none", f"a number from 1 to {HIGHEST_PORT}, or no port")
+
+
+def _has_wrong_port(host: str) -> bool:
+    match = re.match(r"(?:\[[^\]]*\]|[^:/?#\[]*):([^/?#]+)", host)
+    return match is not None and not (re.fullmatch("[0-9]{1,5}", match[1]) and 0 < int(match[1]) <= HIGHEST_PORT)
 
 
 def _source(value: str, info: ValidationInfo) -> str:

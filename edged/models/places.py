@@ -76,6 +76,17 @@ def configured() -> Config | None:
         return None  # it holds secrets, and is not for everybody to read
 
 
+def may_look(state: Path) -> bool:
+    """Whether this user sees which models there are."""
+    try:
+        next((state / "models").iterdir(), None)
+    except PermissionError:
+        return False
+    except OSError:
+        pass
+    return True
+
+
 def _named() -> Path | None:
     """The folder that the user or the configuration names."""
     if folder := os.environ.get(VARIABLE):

@@ -14,7 +14,7 @@ from edged.errors import CannotWriteError, ConfigError, ModelError, RegistryUnav
 from edged.labeling.label import ModelRef
 from edged.models.package import BASE, find_model, read_summary
 from edged.models.store_change import check_owner
-from edged.updates.conditions import Rules
+from edged.updates.conditions import ANYWAY
 from edged.updates.parts import clock_of, launch_of, prove_against, registry_of, shelf_of, why_wait_now
 from edged.updates.registry import Asking
 from edged.updates.shelf import revoked_why
@@ -26,9 +26,6 @@ if TYPE_CHECKING:
     from edged.models.store import Entry
     from edged.updates.layout import Revocation
     from edged.updates.registry import Told, Update
-
-ANYWAY = Rules(window=None, metered=True)
-"""A person who asks does not wait for the night, and knows what the connection costs."""
 
 
 @dataclass(frozen=True, slots=True)

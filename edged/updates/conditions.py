@@ -23,6 +23,10 @@ class Rules:
     metered: bool = False
 
 
+ANYWAY: Final = Rules(window=None, metered=True)
+"""A person who asks does not wait for the night, and knows what the connection costs."""
+
+
 @dataclass(frozen=True, slots=True)
 class Situation:
     """What is so now.

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from edged.labeling.label import ModelRef
 
 MAX_REFUSED: Final = 200
+REVOKED: Final = "it is revoked: "
+"""How the reason begins where the registry has asked for the refusal: no other one takes its place."""
 _MAX_BYTES: Final = 512 * 1024
 _MAX_WHY: Final = 1000
 
@@ -79,11 +81,13 @@ class Refusals:
         Raises:
             PermissionDeniedError, CannotWriteError: it cannot be written; it is refused until the next start.
         """
-        if ref.digest in self.digests:
+        known = self.of(ref.digest)
+        if known is not None and (known.why.startswith(REVOKED) or not why.startswith(REVOKED)):
             return
         time = datetime.now(UTC).isoformat(timespec="seconds")
         refusal = Refusal(ref.name[:64], ref.version[:64], ref.digest, why[:_MAX_WHY], time)
-        self._keep((*self._refused, refusal)[-MAX_REFUSED:])
+        others = [other for other in self._refused if other.digest != ref.digest]
+        self._keep((*others, refusal)[-MAX_REFUSED:])
 
     def lift(self, digest: str) -> None:
         """Refuse a package no more: a person wants it.

@@ -33,6 +33,7 @@ RETRY_SECONDS: Final = 30.0
 WAITING_SECONDS: Final = 300.0
 """Between two looks at an update that waits for its window, for room or for the clock."""
 JITTER: Final = 0.1
+ENDING: Final = "edged ends; ask again once it runs"
 
 Reply = Callable[["str | None"], None]
 """Called with what went wrong; None: nothing did."""
@@ -64,7 +65,8 @@ class Rounds:
         options: how.
         registry: which is asked.
         prove: proves the package in a folder against the present model's, in throw-away processes; ModelError if not.
-        why_wait: why an update of so many bytes may not be installed now; None where it may.
+        why_wait: why an update of so many bytes, which a person has asked for or not, may not be installed now; None
+            where it may.
     """
 
     def __init__(
@@ -72,7 +74,7 @@ class Rounds:
         options: RoundOptions,
         registry: Registry,
         prove: Callable[[Path, Entry | None], None],
-        why_wait: Callable[[int], str | None],
+        why_wait: Callable[[int, bool], str | None],
     ) -> None:
         self._options = options
         self._registry = registry
@@ -101,6 +103,9 @@ class Rounds:
         self._cancelled = True
         if self._task is not None:
             self._task.cancel()
+        told_to, self._told_to = self._told_to, []
+        for reply in told_to:
+            reply(ENDING)
 
     async def _go(self, work: Work) -> None:
         """One round. It says by itself when the next is due, and fails into words."""
@@ -121,6 +126,9 @@ class Rounds:
         except EdgedError as failure:
             error = str(failure)
             work.telling.fault(error)
+        except asyncio.CancelledError:
+            error = ENDING
+            raise
         except Exception as failure:  # an error of edged's own: labels go on, and so does the next round
             log.exception("updates")
             error = f"internal error: {failure}"
@@ -149,7 +157,7 @@ class Rounds:
             if change.trial is None and not telling.rolled_back:
                 telling.recovered()
             return None if poll.newest else poll.reason
-        waits = await in_thread(partial(self._why_wait, update.size), "conditions")
+        waits = await in_thread(partial(self._why_wait, update.size, told), "conditions")
         if waits is None:
             telling.error = None
             await self._install(work, update)
@@ -158,11 +166,16 @@ class Rounds:
         return waits
 
     async def _leave_revoked(self, work: Work, poll: Poll) -> None:
-        entry = work.changeover.entry
-        revoked = None if entry is None else poll.revocations.of_digest(f"sha256:{entry.digest}")
-        if entry is None or revoked is None:
-            return
+        """Nothing that is revoked labels, or is a way back."""
         async with work.changing:
+            try:
+                await in_thread(partial(work.shelf.refuse_revoked, poll.revocations), "store")
+            except EdgedError as error:  # the one that labels is left all the same
+                log.warning("the models on this device cannot be changed: %s", error)
+            entry = work.changeover.entry
+            revoked = None if entry is None else poll.revocations.of_digest(f"sha256:{entry.digest}")
+            if entry is None or revoked is None:
+                return
             await work.changeover.leave(revoked_why(revoked.why))
         work.telling.rolled_back = True
         work.telling.fault(f"{entry.label} is revoked: {revoked.why}")

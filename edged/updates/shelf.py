@@ -14,7 +14,7 @@ from edged.models.metadata import DEFAULT_LOCALE
 from edged.models.package import BASE, find_model, open_package
 from edged.models.store import Store, is_whole, open_entry
 from edged.models.store_change import changing
-from edged.updates.refusals import Refusals
+from edged.updates.refusals import REVOKED, Refusals
 from edged.updates.room import make_room
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from edged.models.record import Record, State
     from edged.models.store import Entry
     from edged.models.store_change import Change
+    from edged.updates.layout import Revocations
 
 SOURCE: Final = "registry: "
 """How the source of a model begins that an update brought: only such ones make room by themselves."""
@@ -33,7 +34,6 @@ SOURCE: Final = "registry: "
 DISK: Final = 1024
 """Megabytes that the models of updates may take together, where no configuration says it."""
 BY_HAND: Final = "rolled back by hand"
-REVOKED: Final = "it is revoked: "
 MOST_TRIES: Final = 3
 """So often a probation may be cut off: a model that takes the whole device down each time is not tried for ever."""
 
@@ -113,12 +113,20 @@ class Shelf:
         """As `Store.find`; of a name alone the newest that has not failed here, if there is such a one."""
         kin = [entry for entry in self.store.entries() if entry.record.name == wanted]
         fit = (entry for entry in kin if not self._is_refused(entry) and entry.record.state != "rolled_back")
-        return next(fit, None) or self.store.find(wanted)
+        not_revoked = (entry for entry in kin if self.revocation(entry) is None)
+        return next(fit, None) or next(not_revoked, None) or self.store.find(wanted)
 
     def revocation(self, entry: Entry) -> str | None:
         """Why the registry has revoked it; None where it has not, as far as is known here."""
         refusal = self.refusals.of(_digest(entry))
         return refusal.why if refusal is not None and refusal.why.startswith(REVOKED) else None
+
+    def refuse_revoked(self, revocations: Revocations) -> None:
+        """Let nothing that is revoked be a choice any more, nor a way back."""
+        for entry in self.store.entries():
+            revoked = revocations.of_digest(_digest(entry))
+            if revoked is not None and self.revocation(entry) is None:
+                self.mark_bad(entry, revoked_why(revoked.why))
 
     def to_try(self, name: str) -> Entry | None:
         """What is on probation and labels, or waits to: the choice, or an update whose probation was cut off.
@@ -177,6 +185,13 @@ class Shelf:
             return open_package(find_model(BASE), locale=self._locale)
         open_entry(entry)
         return open_package(entry.folder, locale=self._locale)
+
+    def why_absent(self, name: str) -> str | None:
+        """Why no model of this name can label, where none can, and none is about to be tried."""
+        if self.first(name) is not None or self.to_try(name) is not None:
+            return None
+        known = any(entry.record.name == name for entry in self.store.entries())
+        return f"model {name} {'has not done well here, or is damaged' if known else 'is not on this device'}"
 
     def first(self, name: str) -> Entry | None:
         """What a start labels with; None is the base model. `name` as for `to_try`."""

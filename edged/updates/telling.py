@@ -108,7 +108,9 @@ class Telling:
         """What a rollback leads to; from the base model to the choice before it, else nowhere."""
         present = change.entry
         entry: Entry | None = change.trial.fallback if change.trial is not None else self._store.previous()
-        if entry is None or entry.record.state != "good" or (present is not None and entry.digest == present.digest):
+        if change.trial is None and entry is not None and entry.record.state != "good":
+            entry = None
+        if entry is None or (present is not None and entry.digest == present.digest):
             return None if present is None else self._base
         return ModelRef(entry.record.name, entry.record.version, f"sha256:{entry.digest}")
 

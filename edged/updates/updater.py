@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
@@ -15,11 +16,14 @@ from edged.errors import EdgedError, ModelError, UnavailableError, UsageError, W
 from edged.models.package import BASE
 from edged.threads import in_thread
 from edged.updates.probation import Standing
+from edged.updates.rounds import ENDING
 from edged.updates.shelf import BY_HAND
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
 
+    from edged.classifier import Classifier
+    from edged.labeling.label import ModelRef
     from edged.models.store import Entry
     from edged.mqtt.model_messages import ModelCommand
     from edged.pipeline import Pipeline
@@ -28,6 +32,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 TICK_SECONDS: Final = 0.25
+NOT_LOADED: Final = "no model is loaded yet; the log says why"
 ACQUAINTANCE_SECONDS: Final = 10.0
 """From the start until a model on probation is tried again, where the one that labels is not well known before."""
 
@@ -52,6 +57,7 @@ class Updater:
         self._store = work.shelf.store
         self._commands: asyncio.Queue[tuple[ModelCommand, Reply]] = asyncio.Queue(maxsize=16)
         self._choice: str | None = None  # the store's, as it is known here
+        self._seen: tuple[ModelRef, str | None] | None = None  # what labelled, and was chosen, at `_see_whether_absent`
         self._resume_by: float | None = None  # the event loop's time; None: no probation waits to be gone on with
 
     def command(self, command: ModelCommand, reply: Reply) -> None:
@@ -67,9 +73,7 @@ class Updater:
             await self._attempt(in_thread(self._work.shelf.leave_bad_links, "store"))
         self._choice = self._chosen()
         self._say()
-        while (classifier := self._pipeline.classifier) is None:  # noqa: ASYNC110  another thread sets it
-            await asyncio.sleep(TICK_SECONDS)
-        self._work.changeover.begin(classifier.ref)
+        self._work.changeover.begin((await self._first_classifier()).ref)
         if not self._fixed:
             await self._attempt(self._look_for_one_to_try())
         self._say()
@@ -80,7 +84,24 @@ class Updater:
         finally:
             if self._rounds is not None:
                 self._rounds.stop()
+            while not self._commands.empty():
+                self._commands.get_nowait()[1](ENDING)
             await self._work.changeover.stop()
+
+    async def _first_classifier(self) -> Classifier:
+        """The one that the daemon begins with. Where that takes long, what an earlier run has said is true no more."""
+        telling, loop = self._work.telling, asyncio.get_running_loop()
+        said_by = loop.time() + ACQUAINTANCE_SECONDS
+        while (classifier := self._pipeline.classifier) is None:
+            if loop.time() >= said_by:
+                telling.error = NOT_LOADED
+                self._say()
+                while not self._commands.empty():
+                    self._commands.get_nowait()[1](NOT_LOADED)
+            await asyncio.sleep(TICK_SECONDS)
+        if telling.error == NOT_LOADED:
+            telling.recovered()
+        return classifier
 
     async def _attempt(self, what: Coroutine[None, None, None]) -> str | None:
         """Do something that may fail into words; returns them. Whatever it is, labels go on, and so does the next."""
@@ -130,13 +151,17 @@ class Updater:
     async def _turn(self) -> None:
         telling = self._work.telling
         async with self._work.changing:
+            tried = self._work.changeover.entry
             verdict = await self._work.changeover.look()
             if verdict is not None:
                 telling.rolled_back = verdict.standing is Standing.FAILED
                 telling.error = verdict.reason if telling.rolled_back else None
+                if telling.rolled_back and tried is not None:
+                    self._no_longer_offer(tried)
                 self._choice = self._chosen()
             await self._follow()
             await self._resume()
+        await self._see_whether_absent()
         while not self._commands.empty():
             await self._obey(*self._commands.get_nowait())
         if self._rounds is not None and self._resume_by is None and not self._fixed:
@@ -179,13 +204,13 @@ class Updater:
     async def _leave_refused(self) -> None:
         """Another process has refused the model that labels: `edged models rollback`, or it is revoked."""
         change, telling = self._work.changeover, self._work.telling
-        refusal = None if change.entry is None else self._work.shelf.refusals.of(f"sha256:{change.entry.digest}")
-        if refusal is not None:
+        left = change.entry
+        refusal = None if left is None else self._work.shelf.refusals.of(f"sha256:{left.digest}")
+        if left is not None and refusal is not None:
             await change.leave(refusal.why)
             self._choice = self._chosen()
             telling.rolled_back, telling.error = True, refusal.why
-            if telling.update is not None and telling.update.ref.digest == refusal.digest:
-                telling.update = None
+            self._no_longer_offer(left)
 
     async def _obey(self, command: ModelCommand, reply: Reply) -> None:
         if self._fixed:
@@ -206,7 +231,14 @@ class Updater:
             raise UsageError(f"no model {wanted} on this device (edged models list; edged models install)")
         if entry is not None and (revoked := self._work.shelf.revocation(entry)) is not None:
             raise UsageError(f"{entry.label}: {revoked}")
+        change = self._work.changeover
         async with self._work.changing:
+            if entry is not None and change.entry is not None and change.entry.digest == entry.digest:  # it labels
+                if change.trial is not None:
+                    change.trial = replace(change.trial, chosen=True)
+                await in_thread(partial(self._work.shelf.use_by_hand, entry), "store")
+                self._choice = self._chosen()
+                return
             if entry is not None and self._work.shelf.is_in_doubt(entry):  # a person wants it all the same
                 await in_thread(partial(self._work.shelf.use_by_hand, entry), "store")
                 await self._try_out(entry, chosen=True)
@@ -225,25 +257,32 @@ class Updater:
                 self._choice = self._chosen()
                 self._work.telling.well()
                 return
+            self._no_longer_offer(self._work.changeover.entry)
             await self._work.changeover.leave(BY_HAND)
             self._choice = self._chosen()
             self._work.telling.rolled_back, self._work.telling.error = True, BY_HAND
+
+    def _no_longer_offer(self, entry: Entry) -> None:
+        """A model is taken out: `edged models update` may have taken it while it was on offer."""
+        update = self._work.telling.update
+        if update is not None and update.ref.digest == f"sha256:{entry.digest}":
+            self._work.telling.update = None
 
     def _chosen(self) -> str | None:
         active = self._store.active()
         return None if active is None else active.digest
 
     def _say(self) -> None:
-        telling = self._work.telling
-        telling.absent = self._why_absent()
-        telling.say(self._work.changeover)
+        self._work.telling.say(self._work.changeover)
 
-    def _why_absent(self) -> str | None:
-        """Why another model than the configured one labels, where nobody has chosen that."""
-        ref, name = self._work.changeover.ref, self._name
-        if self._fixed or ref is None or name in {BASE, ref.name}:
-            return None
-        there = [entry for entry in self._store.entries() if entry.record.name == name]
-        if not all(map(self._work.shelf.is_in_doubt, there)):
-            return None
-        return f"model {name} {'has not done well here' if there else 'is not on this device'}: {ref.name} labels"
+    async def _see_whether_absent(self) -> None:
+        """Whether another model than the configured one labels, and nobody chose it. Looked at when one takes over."""
+        change, name = self._work.changeover, self._name
+        if change.ref is None or self._seen == (change.ref, self._choice):
+            return
+        self._seen = (change.ref, self._choice)
+        chosen = change.entry is not None and change.entry.digest == self._choice
+        absent = None
+        if not self._fixed and not chosen and name not in {BASE, change.ref.name}:
+            absent = await in_thread(partial(self._work.shelf.why_absent, name), "store")
+        self._work.telling.absent = absent and f"{absent}: {change.ref.name} labels"

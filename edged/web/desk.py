@@ -15,7 +15,8 @@ from edged.models.store import Store
 from edged.mqtt.command_messages import settings_payload
 from edged.mqtt.incoming import Incoming
 from edged.settings import said
-from edged.updates.shelf import REVOKED, refusals_of
+from edged.updates.refusals import REVOKED
+from edged.updates.shelf import refusals_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import errno
 import logging
 import socket
@@ -78,10 +77,14 @@ class Page:
 
     async def run(self, parts: Parts) -> None:
         """Let people in, once there is the port."""
+        said = ""
         while self._socket is None:
             await asyncio.sleep(RETRY_S)
-            with contextlib.suppress(OSError, UnavailableError):
+            try:
                 self._socket = await in_thread(partial(_listen, self._address), "page's port")
+            except (OSError, UnavailableError) as error:
+                log.log(logging.DEBUG if str(error) == said else logging.WARNING, "page: %s: %s", self._address, error)
+                said = str(error)
         self._server = PageServer(self._socket, Desk(parts), self._live, self._gate, self._names)
         self._server.start()
         log.info("page: %s", self.url)

@@ -286,6 +286,8 @@ def test_impossible_port_of_a_source_is_an_error(address: str) -> None:
         "http://cam?x:99999",
         "rtsp://user:99999@cam/x",
         "rtsp://user:99999/x@cam:554/x",
+        "http://cam/snap.jpg?usr=admin&pwd=p@ss:word",
+        "rtsp://nvr:554/user=me@example.com:secret/ch1",
     ],
 )
 def test_what_looks_like_a_port_elsewhere_in_a_source_is_none(address: str) -> None:

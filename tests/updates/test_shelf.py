@@ -72,6 +72,13 @@ def test_start_goes_by_the_record_though_the_refusal_is_not_written(shelf: Shelf
     assert Refusals(shelf.store.folder / "refused.json").digests == frozenset()
 
 
+def test_a_revocation_takes_the_place_of_any_other_reason_and_none_takes_its_own(shelf: Shelf, entry: Entry) -> None:
+    for why in ("rolled back by hand", "it is revoked: takes cats for birds", "too slow"):
+        shelf.mark_bad(entry, why)
+    assert [refusal.why for refusal in shelf.refusals.all] == ["it is revoked: takes cats for birds"]
+    assert shelf.revocation(entry) == "it is revoked: takes cats for birds"
+
+
 def test_it_is_refused_though_its_record_cannot_be_written(shelf: Shelf, good: Entry, entry: Entry) -> None:
     shelf.mark_good(entry)
     (shelf.store.folder / "records" / entry.digest).unlink()
