@@ -6,6 +6,7 @@ good model, and then tries the choice.
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -116,7 +117,7 @@ class HandUpdate:
         waits = why_wait_now(config.state, ANYWAY, update.size)
         if waits is not None:
             raise CannotWriteError(waits)
-        folder = self._registry.fetch(update, shelf.incoming, told, lambda: False)
+        folder = self._registry.fetch(update, shelf.incoming_by_hand, told, lambda: False)
         proving()
         try:
             prove_against(folder, self._proved, launch=launch_of(config), slowdown=self._registry_config.slowdown)
@@ -124,6 +125,7 @@ class HandUpdate:
             shelf.refuse(update.ref, str(error), folder)
             raise
         entry = shelf.take_in(folder, redact(self._registry_config.url))
+        shutil.rmtree(folder, ignore_errors=True)  # still there where a daemon has been quicker
         shelf.use_by_hand(entry)
         shelf.make_room()
         return entry

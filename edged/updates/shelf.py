@@ -83,6 +83,11 @@ class Shelf:
         """Where a package is fetched to: on the store's disk, so that one rename puts it in."""
         return self.store.folder / "incoming"
 
+    @property
+    def incoming_by_hand(self) -> Path:
+        """The same for a command: a daemon that takes the same package meanwhile takes no file away from it."""
+        return self.store.folder / "incoming-by-hand"
+
     def take_in(self, folder: Path, source: str) -> Entry:
         """Put in a package that has been proved, on probation."""
         with changing(self.store) as change:

@@ -11,9 +11,12 @@ from support.fleet_registry import NAME, Operator
 from support.static_server import StaticServer, flipped, login_page, status
 
 from edged.cli.main import main
+from edged.config import load_config
 from edged.labeling.label import ModelRef
 from edged.models.store import Store
+from edged.updates.by_hand import HandUpdate
 from edged.updates.clock import Clock
+from edged.updates.parts import registry_of, shelf_of
 from edged.updates.shelf import refusals_of
 
 if TYPE_CHECKING:
@@ -191,6 +194,24 @@ def test_a_model_that_is_rolled_back_by_hand_does_not_come_again_by_itself(devic
     assert device.run("use", "tiny@1.1.0", "--state", device.state)[0] == 0, "a person may"
     assert device.marks()["tiny@1.1.0"] == "*probation"
     assert json.loads(device.run("list", "--json", "--state", device.state)[1])["refused"] == []
+
+
+def test_a_daemon_that_takes_the_same_update_meanwhile_is_in_nobodys_way(device: Device, operator: Operator) -> None:
+    operator.publish("1.0.0")
+    config = load_config(device.config)
+    shelf = shelf_of(config)
+    assert config.registry is not None
+    registry = registry_of(config, config.registry, shelf.store)
+    hand = HandUpdate(config)
+    update = hand.ask().update
+    assert update is not None
+
+    def daemon_takes_it() -> None:
+        shelf.take_in(registry.fetch(update, shelf.incoming, lambda *_: None, lambda: False), operator.address)
+
+    assert hand.install(update, lambda *_: None, daemon_takes_it).record.version == "1.0.0"
+    assert device.marks() == {"tiny@1.0.0": "*probation"}
+    assert [*shelf.incoming.iterdir(), *shelf.incoming_by_hand.iterdir()] == []
 
 
 def test_a_choice_against_the_configuration_is_said_to_be_one(device: Device, operator: Operator) -> None:
