@@ -12,14 +12,12 @@ from __future__ import annotations
 import argparse
 import json
 import statistics
-import subprocess
 import sys
-import tempfile
 import time
 from pathlib import Path
 from typing import Final
 
-from page_picture import address
+from page_picture import demo
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 from support.chromium import Chromium
@@ -46,28 +44,18 @@ def main() -> int:
     live: list[float] = []
     picture: list[float] = []
     received = 0
-    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as temporary:
-        folder = Path(temporary)
-        said = folder / "said"
-        with (
-            said.open("wb") as output,
-            subprocess.Popen([sys.executable, "-m", "edged", "demo"], stdout=output) as demo,
-        ):
-            try:
-                page = address(said)
-                time.sleep(5)  # it labels
-                for number in range(args.times):
-                    place = folder / str(number)
-                    place.mkdir()
-                    with Chromium(place) as browser:
-                        tab = browser.tab(lambda tab: tab.call("Page.addScriptToEvaluateOnNewDocument", source=WATCH))
-                        tab.open(page)
-                        tab.until("window.liveAt && window.pictureAt")
-                        live.append(tab.run("window.liveAt"))
-                        picture.append(tab.run("window.pictureAt"))
-                        received = max(received, tab.received)
-            finally:
-                demo.terminate()
+    with demo() as (page, folder):
+        time.sleep(5)  # it labels
+        for number in range(args.times):
+            place = folder / str(number)
+            place.mkdir()
+            with Chromium(place) as browser:
+                tab = browser.tab(lambda tab: tab.call("Page.addScriptToEvaluateOnNewDocument", source=WATCH))
+                tab.open(page)
+                tab.until("window.liveAt && window.pictureAt")
+                live.append(tab.run("window.liveAt"))
+                picture.append(tab.run("window.pictureAt"))
+                received = max(received, tab.received)
     print(
         json.dumps(
             {

@@ -4,18 +4,22 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import re
 import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from PIL import Image
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 from support.chromium import Chromium
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 PICTURE: Final = Path(__file__).parents[1] / "docs" / "images" / "page.png"
 COLOURS: Final = 128
@@ -27,18 +31,22 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="scripts/page_picture.py", description=__doc__)
     parser.add_argument("--seconds", type=float, default=120.0, metavar="N", help="before it is taken (%(default)s)")
     args = parser.parse_args()
-    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as temporary:
-        folder = Path(temporary)
-        said = folder / "said"
-        with (
-            said.open("wb") as output,
-            subprocess.Popen([sys.executable, "-m", "edged", "demo"], stdout=output) as demo,
-        ):
-            try:
-                take(address(said), folder, args.seconds)
-            finally:
-                demo.terminate()
+    with demo() as (page, folder):
+        take(page, folder, args.seconds)
     return 0
+
+
+@contextlib.contextmanager
+def demo() -> Iterator[tuple[str, Path]]:
+    """A demo at work: its page's address, and a folder for the time being."""
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as temporary:
+        said = Path(temporary) / "said"
+        command = [sys.executable, "-m", "edged", "demo"]
+        with said.open("wb") as output, subprocess.Popen(command, stdout=output) as process:
+            try:
+                yield address(said), Path(temporary)
+            finally:
+                process.terminate()
 
 
 def address(said: Path) -> str:

@@ -76,18 +76,27 @@ class Page:
         self._live.models(model, update)
 
     async def run(self, parts: Parts) -> None:
-        """Let people in, once there is the port."""
+        """Let people in, once there is the port, and a thread to do it in."""
         said = ""
-        while self._socket is None:
-            await asyncio.sleep(RETRY_S)
+        while self._server is None:
             try:
-                self._socket = await in_thread(partial(_listen, self._address), "page's port")
-            except (OSError, UnavailableError) as error:
+                await self._open(parts)
+            except (OSError, UnavailableError, RuntimeError) as error:  # RuntimeError: no thread is to be had now
                 log.log(logging.DEBUG if str(error) == said else logging.WARNING, "page: %s: %s", self._address, error)
                 said = str(error)
-        self._server = PageServer(self._socket, Desk(parts), self._live, self._gate, self._names)
-        self._server.start()
         log.info("page: %s", self.url)
+
+    async def _open(self, parts: Parts) -> None:
+        if self._socket is None:
+            await asyncio.sleep(RETRY_S)
+            self._socket = await in_thread(partial(_listen, self._address), "page's port")
+        server = PageServer(self._socket, Desk(parts), self._live, self._gate, self._names)
+        try:
+            server.start()
+        except RuntimeError:
+            await asyncio.sleep(RETRY_S)
+            raise
+        self._server = server
 
     def renew(self, token: str | None) -> bool:
         """Take on another token: every session ends, and so does every stream. Returns whether it is another one."""

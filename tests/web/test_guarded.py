@@ -19,6 +19,7 @@ from support.page import START_S, TOKEN, page_of
 from edged.config import parse_config
 from edged.web import open_page
 from edged.web import page as page_module
+from edged.web.server import PageServer
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -209,6 +210,31 @@ def test_the_page_comes_once_there_is_its_address(monkeypatch: pytest.MonkeyPatc
 
     assert asyncio.run(scenario()) == [False, True]
     assert len(tries) == 3
+
+
+def test_the_page_comes_once_there_is_a_thread_for_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    tries: list[PageServer] = []
+
+    def start(server: PageServer) -> None:
+        tries.append(server)
+        if len(tries) < 3:
+            raise RuntimeError("can't start new thread")
+        real(server)
+
+    real = PageServer.start
+    monkeypatch.setattr(PageServer, "start", start)
+    monkeypatch.setattr(page_module, "RETRY_S", 0.1)
+    config = parse_config("web: {listen: '127.0.0.1:0'}\ncameras: {a: {source: photos}}\n", name="x", folder=tmp_path)
+
+    async def scenario() -> None:
+        page = open_page(config)
+        assert page is not None
+        await page.run(cast("Parts", None))  # nobody asks
+        await page.stop()
+
+    asyncio.run(scenario())
+    assert len(tries) == 3
+    assert tries[-1].ended
 
 
 def test_another_token_in_the_file_is_taken_on_by_a_reload_and_whoever_looked_on_is_out(
